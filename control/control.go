@@ -1,0 +1,81 @@
+// Package control is the contract between the panel process and a worker: the start
+// document that goes down the worker's standard input, the exit codes, and HTTP with JSON
+// on the worker's unix control socket.
+//
+// Both sides live here, so that a change to one is seen with the other. A worker of one
+// version may meet a panel of another: fields are only ever added, and unknown ones are
+// ignored.
+package control
+
+import (
+	"context"
+	"net/http"
+
+	"switchboard/instances"
+)
+
+// StartDocument is everything that a worker is told, as one JSON object on its standard
+// input, which is closed behind it. It holds secrets, which is why it goes no other way.
+type StartDocument struct {
+	ID      instances.ID `json:"id"`
+	Name    string       `json:"name"`
+	Version string       `json:"version"` // of the binary that launched it
+	// Dir is the instance's own folder, absolute. The control socket is SocketName in it,
+	// the log LogName.
+	Dir string `json:"dir"`
+	// Listen is host:port of the worker's REST API.
+	Listen string `json:"listen"`
+	// Token has to come with every request on the control socket.
+	Token    string           `json:"token"`
+	Database instances.Access `json:"database"`
+	// Simulator is set when the worker has to talk to a simulated network and nothing else.
+	Simulator *Simulator `json:"simulator,omitempty"`
+	LogLevel  string     `json:"log_level,omitempty"` // debug, info (default), warn, error
+}
+
+// Simulator names a simulated WhatsApp network.
+type Simulator struct {
+	Addr    string `json:"addr"`     // host:port, plain TCP
+	RootKey string `json:"root_key"` // hex of the 32-byte Curve25519 public key
+}
+
+// Names in an instance's folder.
+const (
+	SocketName = "control.sock"
+	LogName    = "worker.log"
+)
+
+// ExitCode is how a worker's process ends on purpose. Anything else is a crash.
+type ExitCode int
+
+// The exit codes.
+const (
+	ExitStopped         ExitCode = 0  // asked to
+	ExitUsage           ExitCode = 2  // bad start document
+	ExitDatabaseRefused ExitCode = 10 // a database cannot be opened
+	ExitDatabaseDamaged ExitCode = 11
+	ExitDatabaseNewer   ExitCode = 12
+	ExitLocked          ExitCode = 13 // another worker holds the number
+	ExitPortTaken       ExitCode = 14
+)
+
+// Handler is what a worker offers on its control socket. Errors that are faults keep
+// their kind and message on the way to the panel.
+type Handler interface {
+	// Report returns the present report.
+	Report() instances.Report
+	// Changed returns a channel that is closed at the next change of the report.
+	Changed() <-chan struct{}
+	Pair(ctx context.Context) error
+	PairPhone(ctx context.Context, phone string) (instances.PhoneCode, error)
+	AnswerPasskey(ctx context.Context, credential []byte) error
+	ConfirmPasskey(ctx context.Context) error
+	Logout(ctx context.Context) error
+	Reconnect(ctx context.Context) error
+	SendText(ctx context.Context, to, text string) (instances.Sent, error)
+	// API is the worker's REST API without its authentication: whoever holds the control
+	// token may use it.
+	API() http.Handler
+	// Stop makes the worker end; it returns at once.
+	Stop()
+}
