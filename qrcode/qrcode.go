@@ -1,0 +1,68 @@
+// Package qrcode turns a text into the picture of a QR code, as SVG for pages and as PNG
+// for programs.
+//
+// Both pictures are black on white with the quiet zone of four modules that scanners need,
+// whatever the colours of the page around them.
+package qrcode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"rsc.io/qr"
+)
+
+const (
+	quiet  = 4 // modules of white on every side, as the standard asks
+	pixels = 8 // of a module in the PNG
+)
+
+// SVG returns a complete <svg> element of text's QR code, ready to be put into a page. It
+// has a viewBox and no size of its own, so that the page decides how large it is. The error
+// says that text is too long for a QR code.
+func SVG(text string) (string, error) {
+	code, err := encode(text)
+	if err != nil {
+		return "", err
+	}
+	var path strings.Builder
+	for y := range code.Size {
+		for x := 0; x < code.Size; {
+			run := 0
+			for code.Black(x+run, y) { // false beyond the edge
+				run++
+			}
+			if run > 0 {
+				fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", x+quiet, y+quiet, run, run)
+			}
+			x += run + 1
+		}
+	}
+	side := strconv.Itoa(code.Size + 2*quiet)
+	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + side + " " + side +
+		`" shape-rendering="crispEdges" role="img" aria-label="QR code">` +
+		`<path fill="#fff" d="M0 0h` + side + "v" + side + `H0z"/>` +
+		`<path fill="#000" d="` + path.String() + `"/></svg>`, nil
+}
+
+// PNG returns text's QR code as a PNG file, eight pixels to a module. The error says that
+// text is too long for a QR code.
+func PNG(text string) ([]byte, error) {
+	code, err := encode(text)
+	if err != nil {
+		return nil, err
+	}
+	code.Scale = pixels
+	return code.PNG(), nil
+}
+
+func encode(text string) (*qr.Code, error) {
+	// The lowest level of correction gives the largest modules, which is what counts on a
+	// screen: nothing is smudged there.
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		return nil, fmt.Errorf("encode %d bytes as a QR code: %w", len(text), err)
+	}
+	return code, nil
+}
