@@ -81,3 +81,24 @@ func FieldOf(err error) string {
 	}
 	return ""
 }
+
+// Fields returns every fault in err that belongs to a field, in order: a form with two bad
+// fields is one error, made with errors.Join.
+func Fields(err error) []*Error {
+	switch e := err.(type) {
+	case *Error:
+		if e.Field != "" {
+			return []*Error{e}
+		}
+		return Fields(e.Err)
+	case interface{ Unwrap() []error }:
+		var all []*Error
+		for _, one := range e.Unwrap() {
+			all = append(all, Fields(one)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return Fields(e.Unwrap())
+	}
+	return nil
+}

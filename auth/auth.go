@@ -1,0 +1,38 @@
+// Package auth knows who is at the door: people with passwords and roles, their sessions
+// in the browser, one-time links, and the tokens that programs use.
+//
+// A browser carries one cookie with a random token. The database keeps only its SHA-256,
+// so that a copy of the database opens no session, and a session that is revoked there is
+// refused at the next request. API tokens and one-time links are kept the same way.
+// Passwords are kept as argon2id hashes.
+//
+// The package decides who somebody is. What they may touch is decided where it is touched:
+// User.Viewer says whose numbers they see, User.MayChange whether they may do more than
+// look.
+package auth
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+)
+
+// Auth answers who somebody is. It is safe for concurrent use.
+type Auth struct {
+	store   Store
+	options Options
+}
+
+// Options of an Auth.
+type Options struct {
+	// BaseURL is how browsers reach the panel, with its sub-path if it has one. It decides
+	// name, path and flags of the cookie: an https URL makes the cookie secure.
+	BaseURL *url.URL
+	// Address returns the address that a request came from, without port. Whoever trusts
+	// a proxy's headers decides it here; nil takes the address of the connection.
+	Address func(*http.Request) string
+	Log     *slog.Logger
+}
+
+// New returns an Auth that keeps everything in store.
+func New(store Store, o Options) *Auth { return &Auth{store: store, options: o} }
