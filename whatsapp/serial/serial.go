@@ -1,0 +1,249 @@
+// Package serial keeps a device's Signal sessions from being stepped twice at once.
+//
+// Encrypting a message and decrypting one both read the session with the other device,
+// step its ratchet and write it back. whatsmeow does the first in SendMessage and the
+// second in its handler queue, without a lock between them. When the two meet, one step is
+// lost, the next message is encrypted with a key that was already used, and the receiver
+// drops it without telling anybody. A Guard gives out one turn per device: whoever is about
+// to step a session waits for it, and gives it back once the session is written.
+//
+// Nothing in whatsmeow is changed. The guard stands in front of the two stores that whatsmeow
+// reads and writes sessions through. It needs Client.EnableDecryptedEventBuffer, since
+// whatsmeow then decrypts inside EventBuffer.DoDecryptionTxn, which has a beginning and an end.
+package serial
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow/store"
+)
+
+// loanTime is how long a call outside of Send and of a decryption may keep the turn. Such a
+// call (the answer to a retry receipt, a request to the phone) has no end that could be seen
+// but its write, and an error in between may keep that from coming. From read to write it
+// takes milliseconds.
+const loanTime = 3 * time.Second
+
+// Guard gives out the turn of one device. It is safe for concurrent use.
+type Guard struct {
+	turn chan struct{} // holds a token while nobody has the turn
+
+	mu   sync.Mutex
+	loan *loan
+}
+
+// loan is the turn in the hands of a call that carries no hold.
+type loan struct {
+	addresses []string
+	expiry    *time.Timer
+}
+
+// Wrap puts a guard in front of device's sessions and returns it. Call it once per device,
+// before the client connects; it stays in place when a new device gets its stores at pairing.
+func Wrap(device *store.Device) *Guard {
+	g := &Guard{turn: make(chan struct{}, 1)}
+	g.turn <- struct{}{}
+	g.attach(device)
+	return g
+}
+
+// attach puts the guard in front of the stores that device has now.
+func (g *Guard) attach(device *store.Device) {
+	if inner := device.Sessions; inner != nil {
+		if _, done := inner.(*sessions); !done {
+			device.Sessions = &sessions{SessionStore: inner, guard: g}
+		}
+	}
+	if inner := device.EventBuffer; inner != nil {
+		if _, done := inner.(*buffer); !done {
+			device.EventBuffer = &buffer{EventBuffer: inner, guard: g}
+		}
+	}
+	if inner := device.Container; inner != nil {
+		if _, done := inner.(*container); !done {
+			device.Container = &container{DeviceContainer: inner, guard: g}
+		}
+	}
+}
+
+// Send runs send, which should call SendMessage (or anything that ends there) with the
+// context it is given. The turn is taken when whatsmeow reads the sessions, given back when it
+// has written them, so that waiting for the network keeps nobody waiting, and at the latest
+// when send returns. Sends of one device may run at the same time. The error is send's.
+func (g *Guard) Send(ctx context.Context, send func(context.Context) error) error {
+	h := &hold{guard: g}
+	defer h.end()
+	return send(context.WithValue(ctx, holdKey{g}, h))
+}
+
+// holdKey is the context key of a guard's hold. It has the guard in it, so that a context
+// that travels from one device to another claims nothing there.
+type holdKey struct{ guard *Guard }
+
+// hold is the claim of one Send or one decryption on the turn.
+type hold struct {
+	guard *Guard
+	keep  bool // a decryption keeps the turn over any number of writes
+
+	mu   sync.Mutex
+	has  bool
+	over bool
+}
+
+// holdOf returns the hold in ctx, nil if there is none or if its call has returned.
+func (g *Guard) holdOf(ctx context.Context) *hold {
+	h, _ := ctx.Value(holdKey{g}).(*hold)
+	if h == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return nil
+	}
+	return h
+}
+
+// take makes h have the turn, waiting for it if need be.
+func (h *hold) take(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.has {
+		return nil
+	}
+	if err := h.guard.take(ctx); err != nil {
+		return err
+	}
+	h.has = true
+	return nil
+}
+
+// release gives the turn back if h has it.
+func (h *hold) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.has {
+		h.has = false
+		h.guard.give()
+	}
+}
+
+func (h *hold) end() {
+	h.release()
+	h.mu.Lock()
+	h.over = true
+	h.mu.Unlock()
+}
+
+func (g *Guard) take(ctx context.Context) error {
+	select {
+	case <-g.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *Guard) give() { g.turn <- struct{}{} }
+
+// read takes the turn for the sessions at addresses and runs f, which reads them. The turn
+// stays with the caller until its write, unless f fails.
+func (g *Guard) read(ctx context.Context, addresses []string, f func() error) error {
+	if h := g.holdOf(ctx); h != nil {
+		if err := h.take(ctx); err != nil {
+			return err
+		}
+		err := f()
+		if err != nil && !h.keep {
+			h.release()
+		}
+		return err
+	}
+	if err := g.take(ctx); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		g.give()
+		return err
+	}
+	l := &loan{addresses: addresses}
+	g.mu.Lock()
+	g.loan = l
+	l.expiry = time.AfterFunc(loanTime, func() {
+		if g.settle(l) {
+			g.give()
+		}
+	})
+	g.mu.Unlock()
+	return nil
+}
+
+// write runs f, which writes the sessions at addresses, within the turn, and gives the turn
+// back if it had been taken to read them.
+func (g *Guard) write(ctx context.Context, addresses []string, f func() error) error {
+	if h := g.holdOf(ctx); h != nil {
+		if err := h.take(ctx); err != nil {
+			return err
+		}
+		if !h.keep {
+			defer h.release()
+		}
+		return f()
+	}
+	// A call without a hold cannot be told from another; but while one has the turn, no other
+	// has come further than its read, so a write to these sessions is its own.
+	if l := g.borrowed(addresses); l == nil || !g.settle(l) {
+		if err := g.take(ctx); err != nil {
+			return err
+		}
+	}
+	defer g.give()
+	return f()
+}
+
+// borrowed returns the loan that covers one of addresses, or nil.
+func (g *Guard) borrowed(addresses []string) *loan {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.loan == nil {
+		return nil
+	}
+	for _, a := range addresses {
+		if slices.Contains(g.loan.addresses, a) {
+			return g.loan
+		}
+	}
+	return nil
+}
+
+// settle ends l and reports whether it was still out; the caller then has its turn.
+func (g *Guard) settle(l *loan) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.loan != l {
+		return false
+	}
+	g.loan = nil
+	l.expiry.Stop()
+	return true
+}
+
+// within runs f in a turn of its own, or in the one that ctx has already.
+func (g *Guard) within(ctx context.Context, f func() error) error {
+	if h := g.holdOf(ctx); h != nil {
+		h.mu.Lock()
+		has := h.has
+		h.mu.Unlock()
+		if has {
+			return f()
+		}
+	}
+	if err := g.take(ctx); err != nil {
+		return err
+	}
+	defer g.give()
+	return f()
+}

@@ -1,0 +1,87 @@
+package serial
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// sessions is a session store whose reads take the turn and whose writes give it back.
+type sessions struct {
+	store.SessionStore
+	guard *Guard
+}
+
+func (s *sessions) GetSession(ctx context.Context, address string) (session []byte, err error) {
+	err = s.guard.read(ctx, []string{address}, func() error {
+		session, err = s.SessionStore.GetSession(ctx, address)
+		return err
+	})
+	return session, err
+}
+
+func (s *sessions) GetManySessions(ctx context.Context, addresses []string) (found map[string][]byte, err error) {
+	err = s.guard.read(ctx, addresses, func() error {
+		found, err = s.SessionStore.GetManySessions(ctx, addresses)
+		return err
+	})
+	return found, err
+}
+
+func (s *sessions) PutSession(ctx context.Context, address string, session []byte) error {
+	return s.guard.write(ctx, []string{address}, func() error {
+		return s.SessionStore.PutSession(ctx, address, session)
+	})
+}
+
+func (s *sessions) PutManySessions(ctx context.Context, all map[string][]byte) error {
+	return s.guard.write(ctx, slices.Collect(maps.Keys(all)), func() error {
+		return s.SessionStore.PutManySessions(ctx, all)
+	})
+}
+
+func (s *sessions) DeleteSession(ctx context.Context, address string) error {
+	return s.guard.within(ctx, func() error { return s.SessionStore.DeleteSession(ctx, address) })
+}
+
+func (s *sessions) DeleteAllSessions(ctx context.Context, phone string) error {
+	return s.guard.within(ctx, func() error { return s.SessionStore.DeleteAllSessions(ctx, phone) })
+}
+
+func (s *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
+	return s.guard.within(ctx, func() error { return s.SessionStore.MigratePNToLID(ctx, pn, lid) })
+}
+
+// buffer is an event buffer whose decryptions each have the turn from beginning to end.
+type buffer struct {
+	store.EventBuffer
+	guard *Guard
+}
+
+func (b *buffer) DoDecryptionTxn(ctx context.Context, decrypt func(context.Context) error) error {
+	h := &hold{guard: b.guard, keep: true}
+	// Before the transaction and not in it: a writer of SQLite that waited here would keep
+	// the one that has the turn from writing.
+	if err := h.take(ctx); err != nil {
+		return err
+	}
+	defer h.end()
+	return b.EventBuffer.DoDecryptionTxn(context.WithValue(ctx, holdKey{b.guard}, h), decrypt)
+}
+
+// container puts the guard back in place after a save, since the first save of a new device,
+// at pairing, replaces all its stores.
+type container struct {
+	store.DeviceContainer
+	guard *Guard
+}
+
+func (c *container) PutDevice(ctx context.Context, device *store.Device) error {
+	err := c.DeviceContainer.PutDevice(ctx, device)
+	c.guard.attach(device)
+
+	return err
+}
