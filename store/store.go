@@ -1,0 +1,51 @@
+// Package store keeps what the panel has to remember, in the control database: the numbers
+// and, in files of their own, the people, their sessions and their tokens.
+//
+// The control database is SQLite or PostgreSQL, as its URI says; the SQL is the same for
+// both. When the URI names an SQLite file that another WhatsApp program has used before,
+// its tables stay as they are, and a copy of the file is made before ours are added.
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"switchboard/engine"
+	"switchboard/migrations"
+)
+
+// Store is the control database. Its methods are safe for concurrent use.
+type Store struct {
+	db     *sql.DB
+	engine string
+}
+
+// Open opens and migrates the control database, making it if it does not exist. A URI that
+// cannot be used is a fault.Invalid; a database that cannot, a fault.Unavailable that says
+// what to do, and then nothing was changed.
+func Open(ctx context.Context, uri string) (*Store, error) {
+	name, err := engine.Of(uri)
+	if err != nil {
+		return nil, err
+	}
+	var db *sql.DB
+	if name == engine.SQLite {
+		db, err = openFile(ctx, uri)
+	} else {
+		db, err = engine.OpenPostgres(ctx, uri)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := migrations.Up(ctx, db, name, migrations.Panel); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return &Store{db: db, engine: name}, nil
+}
+
+// Close closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
