@@ -1,0 +1,40 @@
+# Switchboard. `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check build generate lint bench clean
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+# The version goes in by the linker: Go's own stamp fails in a clone that another user owns.
+GOBUILD = go build -buildvcs=false -ldflags "-X main.release=$(VERSION)"
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## build and run the panel with a simulated WhatsApp network; prints one link
+	@exec ./bin/switchboard demo
+
+run: build ## build and run the panel against the real WhatsApp network
+	@exec ./bin/switchboard serve
+
+test: ## install what the tests need, then run everything that CI runs
+	@scripts/need.sh test
+	@$(MAKE) --no-print-directory check
+
+check: ## everything that CI runs, without installing anything
+	@scripts/check.sh
+
+build: ## build bin/switchboard
+	@scripts/need.sh build
+	@echo "Building bin/switchboard (about two minutes the first time)"
+	@$(GOBUILD) -o bin/switchboard ./cmd/switchboard
+
+generate: ## rebuild the templ code and the CSS from their sources
+	@scripts/generate.sh
+
+lint: ## run the linters
+	@scripts/lint.sh
+
+bench: ## run the benchmarks, "create to QR code" among them
+	@scripts/bench.sh
+
+clean: ## remove what was built; storages/ stays
+	rm -rf bin .tools node_modules

