@@ -106,3 +106,19 @@ type Exit struct {
 	Final bool
 	Lines []string // the last lines it wrote, redacted by the worker's own logging rules
 }
+
+// Paired is a paired number in a store of another program.
+type Paired struct {
+	JID      string // with device
+	PushName string
+	Source   string // where it was found, in words for a person; no credentials
+}
+
+// Importer takes paired numbers over from a store of another program, which it never
+// changes.
+type Importer interface {
+	// Found returns the paired numbers, those that were imported already included.
+	Found(ctx context.Context) ([]Paired, error)
+	// Copy brings one into the databases of an instance. Idempotent.
+	Copy(ctx context.Context, p Paired, to Access) error
+}
