@@ -7,11 +7,16 @@
 // arrived.
 package messages
 
-import "time"
+import (
+	"database/sql"
+	"sync"
+	"time"
+)
 
 // Message is one stored message.
 type Message struct {
 	Chat       string // JID of the chat without device; the phone-number form where known
+	ChatLID    string // the hidden form of a chat with one person, "" where unknown
 	ID         string // WhatsApp's id, unique within a chat and sender
 	Sender     string // JID without device; phone-number form where known
 	SenderLID  string // the hidden form, "" where unknown
@@ -19,6 +24,7 @@ type Message struct {
 	FromMe     bool
 	Kind       Kind
 	Text       string // text or caption; what a person would read
+	Target     string // id of the message that an edit, a revocation, a reaction or a vote is about
 	At         time.Time
 	Status     Delivery // of a message from me; "" for others
 	Raw        []byte   // the protobuf as received, for features that come later
@@ -45,14 +51,45 @@ const (
 	Other         Kind = "other"
 )
 
-// Delivery is how far a message from me got. It only ever moves forward.
+// Delivery is how far a message from me got. It only ever moves forward: a message that
+// counted as failed and is confirmed after all becomes delivered, never the other way round.
 type Delivery string
 
-// The steps of a delivery.
+// The steps of a delivery, in order.
 const (
 	Queued    Delivery = "queued"
+	NotSent   Delivery = "failed"
 	SentOut   Delivery = "sent"
 	Delivered Delivery = "delivered"
 	Read      Delivery = "read"
-	NotSent   Delivery = "failed"
 )
+
+// Person is what is known of somebody by name. Empty fields leave what is stored.
+type Person struct {
+	JID          string // phone-number form where known
+	LID          string
+	Name         string // as in the phone's address book
+	PushName     string // as the person calls themselves
+	BusinessName string
+}
+
+// Messages is the store. Its methods may be called from any goroutine; errors are those of
+// the database.
+type Messages struct {
+	db *sql.DB
+
+	mu  sync.Mutex
+	seq int64
+}
+
+// New returns the store in db, which has the instance migrations applied and stays the
+// caller's to close.
+func New(db *sql.DB) *Messages { return &Messages{db: db} }
+
+// nextSeq numbers rows in the order of their storing, across restarts too.
+func (m *Messages) nextSeq() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seq = max(m.seq+1, time.Now().UnixMicro())
+	return m.seq
+}
