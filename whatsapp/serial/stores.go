@@ -82,6 +82,5 @@ type container struct {
 func (c *container) PutDevice(ctx context.Context, device *store.Device) error {
 	err := c.DeviceContainer.PutDevice(ctx, device)
 	c.guard.attach(device)
-
 	return err
 }
