@@ -13,26 +13,58 @@ package auth
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 )
 
 // Auth answers who somebody is. It is safe for concurrent use.
 type Auth struct {
-	store   Store
-	options Options
+	store    Store
+	cookies  *cookies
+	hasher   *hasher
+	throttle *throttle
+	address  func(*http.Request) string
+	log      *slog.Logger
 }
 
 // Options of an Auth.
 type Options struct {
 	// BaseURL is how browsers reach the panel, with its sub-path if it has one. It decides
-	// name, path and flags of the cookie: an https URL makes the cookie secure.
+	// name, path and flags of the cookie: an https URL makes the cookie secure. The command
+	// line, which serves no browser, may leave it nil.
 	BaseURL *url.URL
 	// Address returns the address that a request came from, without port. Whoever trusts
 	// a proxy's headers decides it here; nil takes the address of the connection.
 	Address func(*http.Request) string
-	Log     *slog.Logger
+	Log     *slog.Logger // nil discards
 }
 
 // New returns an Auth that keeps everything in store.
-func New(store Store, o Options) *Auth { return &Auth{store: store, options: o} }
+func New(store Store, o Options) *Auth {
+	if o.BaseURL == nil {
+		o.BaseURL = &url.URL{Scheme: "http"}
+	}
+	if o.Address == nil {
+		o.Address = connectionAddress
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Auth{
+		store:    store,
+		cookies:  newCookies(store, o.BaseURL, o.Address),
+		hasher:   newHasher(),
+		throttle: newThrottle(),
+		address:  o.Address,
+		log:      o.Log,
+	}
+}
+
+func connectionAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

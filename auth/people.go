@@ -24,7 +24,7 @@ type User struct {
 	Name       string // as it is shown, never empty
 	Role       Role
 	CreatedAt  time.Time
-	LastSeenAt time.Time // zero if never
+	LastSeenAt time.Time // to the minute; zero: never
 }
 
 // Viewer says which numbers the person sees.
@@ -60,6 +60,7 @@ type Session struct {
 type Token struct {
 	ID         string // for showing and revoking; it opens nothing
 	UserID     int64
+	UserEmail  string
 	Name       string
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // zero: never

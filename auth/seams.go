@@ -1,0 +1,80 @@
+package auth
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps people and what lets them in. Every method is atomic and safe for
+// concurrent use. A method that returns one thing reports its absence as a
+// fault.NotFound. Hashes are what the package makes; the store only compares them.
+type Store interface {
+	Users
+	Sessions
+	Links
+	Tokens
+}
+
+// Users keeps people.
+type Users interface {
+	// AddUser inserts one. An e-mail address in use is a fault.Conflict with Field "email".
+	AddUser(ctx context.Context, u User, passwordHash string) error
+	// Users returns all, oldest first.
+	Users(ctx context.Context) ([]User, error)
+	// UserByEmail returns a person and their password hash, "" if they have none.
+	UserByEmail(ctx context.Context, email string) (User, string, error)
+	// HasOwner reports whether there is a person with the role Owner.
+	HasOwner(ctx context.Context) (bool, error)
+	// SetPasswordHash replaces the hash, revokes every session of the person and removes
+	// their sign-in links.
+	SetPasswordHash(ctx context.Context, user int64, hash string, at time.Time) error
+	// Rehash replaces the hash only where it still is old: the password stays the same.
+	Rehash(ctx context.Context, user int64, old, hash string) error
+}
+
+// Sessions keeps the sessions of browsers.
+type Sessions interface {
+	// AddSession inserts one, and drops sessions that ended long ago.
+	AddSession(ctx context.Context, hash string, s Session) error
+	// SessionByHash returns a session that is neither revoked nor expired, and its person.
+	SessionByHash(ctx context.Context, hash string, now time.Time) (Session, User, error)
+	// TouchSession writes LastSeenAt, ExpiresAt and Address, and when the person was last seen.
+	TouchSession(ctx context.Context, s Session) error
+	// SessionsOf returns the person's live sessions, the last seen first.
+	SessionsOf(ctx context.Context, user int64, now time.Time) ([]Session, error)
+	// RevokeSession ends a live session of that person.
+	RevokeSession(ctx context.Context, user int64, id string, at time.Time) error
+	// KnownAddress reports whether the person with that e-mail address had a session from
+	// address, live or ended, that is still on record.
+	KnownAddress(ctx context.Context, email, address string) (bool, error)
+}
+
+// Links keeps one-time links: the one that makes the owner, and those that sign in.
+type Links interface {
+	// ReplaceSetupLink makes hash the only setup link.
+	ReplaceSetupLink(ctx context.Context, hash string) error
+	// IsSetupLink reports whether hash is the setup link and there is no owner.
+	IsSetupLink(ctx context.Context, hash string) (bool, error)
+	// AddOwner uses up the setup link and inserts the owner, both or neither. It is a
+	// fault.NotFound when IsSetupLink would be false, otherwise as AddUser.
+	AddOwner(ctx context.Context, setupHash string, u User, passwordHash string) error
+	// AddSignInLink inserts a link, and removes the earlier ones of that person.
+	AddSignInLink(ctx context.Context, hash string, user int64, expires time.Time) error
+	// SignInLink returns the person of a link that has not expired.
+	SignInLink(ctx context.Context, hash string, now time.Time) (User, error)
+	// UseSignInLink is SignInLink and removes the link: of several callers one succeeds.
+	UseSignInLink(ctx context.Context, hash string, now time.Time) (User, error)
+}
+
+// Tokens keeps API tokens.
+type Tokens interface {
+	AddToken(ctx context.Context, hash string, t Token) error
+	// TokenByHash returns a token, whether or not it still is good, and its person.
+	TokenByHash(ctx context.Context, hash string) (Token, User, error)
+	// Tokens returns those of one person, or everybody's if user is 0, oldest first.
+	Tokens(ctx context.Context, user int64) ([]Token, error)
+	// TouchToken writes when it was last used.
+	TouchToken(ctx context.Context, id string, at time.Time) error
+	// RevokeToken marks it revoked; one that is revoked already stays as it is.
+	RevokeToken(ctx context.Context, id string, at time.Time) error
+}

@@ -1,0 +1,98 @@
+package auth
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"switchboard/fault"
+)
+
+// TokenPrefix begins every API token, so that people and secret scanners recognise one.
+const TokenPrefix = "swb_"
+
+// AddToken makes an API token for the person with that e-mail address. The secret is
+// returned this once and cannot be shown again. A zero expires means never.
+func (a *Auth) AddToken(ctx context.Context, email, name string, expires time.Time) (t Token, secret string, err error) {
+	user, _, err := a.userByEmail(ctx, email)
+	if err != nil {
+		return Token{}, "", err
+	}
+	name = strings.TrimSpace(name)
+	now := time.Now()
+	switch {
+	case name == "":
+		return Token{}, "", fault.InField("name", "Give the token a name that says which program uses it.")
+	case !printable(name) || utf8.RuneCountInString(name) > longestName:
+		return Token{}, "", fault.InField("name", "The name of a token has 80 characters at most and no line breaks.")
+	case !expires.IsZero() && !expires.After(now):
+		return Token{}, "", fault.InField("expires", "The token would have expired already. Choose a time to come.")
+	}
+	t = Token{ID: newID(), UserID: user.ID, UserEmail: user.Email, Name: name, CreatedAt: now, ExpiresAt: expires}
+	secret = TokenPrefix + newSecret()
+	if err := a.store.AddToken(ctx, hashSecret(secret), t); err != nil {
+		return Token{}, "", unavailable(err)
+	}
+	a.log.Info("token made", "token", t.ID, "user", user.ID)
+	return t, secret, nil
+}
+
+// ListTokens returns the tokens of the person with that e-mail address, or everybody's if
+// it is empty, oldest first, revoked ones too.
+func (a *Auth) ListTokens(ctx context.Context, email string) ([]Token, error) {
+	var of int64
+	if email != "" {
+		user, _, err := a.userByEmail(ctx, email)
+		if err != nil {
+			return nil, err
+		}
+		of = user.ID
+	}
+	all, err := a.store.Tokens(ctx, of)
+	return all, unavailable(err)
+}
+
+// RevokeToken makes a token useless from the next request on. An unknown id is a
+// fault.NotFound.
+func (a *Auth) RevokeToken(ctx context.Context, id string) error {
+	err := a.store.RevokeToken(ctx, id, time.Now())
+	if fault.KindOf(err) == fault.NotFound {
+		return &fault.Error{Kind: fault.NotFound, Field: "id", Err: err,
+			Message: "There is no token with this id. The command token list shows them."}
+	}
+	if err == nil {
+		a.log.Info("token revoked", "token", id)
+	}
+	return unavailable(err)
+}
+
+// ByToken returns the person that a token's secret belongs to. A token that is unknown,
+// revoked or expired is a fault.Unauthenticated that says which.
+func (a *Auth) ByToken(ctx context.Context, secret string) (User, Token, error) {
+	unknown := fault.New(fault.Unauthenticated, "This API token is not known here.")
+	if bare, ok := strings.CutPrefix(secret, TokenPrefix); !ok || !isSecret(bare) {
+		return User{}, Token{}, unknown
+	}
+	t, user, err := a.store.TokenByHash(ctx, hashSecret(secret))
+	if fault.KindOf(err) == fault.NotFound {
+		return User{}, Token{}, unknown
+	}
+	if err != nil {
+		return User{}, Token{}, unavailable(err)
+	}
+	now := time.Now()
+	switch {
+	case !t.RevokedAt.IsZero():
+		return User{}, Token{}, fault.New(fault.Unauthenticated, "This API token has been revoked.")
+	case !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt):
+		return User{}, Token{}, fault.New(fault.Unauthenticated, "This API token has expired.")
+	}
+	if now.Sub(t.LastUsedAt) >= touchEvery {
+		t.LastUsedAt = now
+		if err := a.store.TouchToken(ctx, t.ID, now); err != nil {
+			a.log.Error("cannot note that a token is in use", "token", t.ID, "error", err)
+		}
+	}
+	return user, t, nil
+}

@@ -1,0 +1,64 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"switchboard/fault"
+)
+
+// AddUser makes a person. Bad input is a fault.Invalid for each field ("name", "email",
+// "password", "role"), joined; an e-mail address in use is a fault.Conflict.
+func (a *Auth) AddUser(ctx context.Context, in NewUser) (User, error) {
+	user, hash, err := a.make(ctx, in)
+	if err != nil {
+		return User{}, err
+	}
+	if err := a.store.AddUser(ctx, user, hash); err != nil {
+		return User{}, unavailable(err)
+	}
+	a.log.Info("user made", "user", user.ID, "role", string(user.Role))
+	return user, nil
+}
+
+// ListUsers returns everybody, oldest first.
+func (a *Auth) ListUsers(ctx context.Context) ([]User, error) {
+	all, err := a.store.Users(ctx)
+	return all, unavailable(err)
+}
+
+// SetPassword changes the password of the person with that e-mail address, and ends all
+// their sessions and sign-in links. Nobody with that address is a fault.NotFound.
+func (a *Auth) SetPassword(ctx context.Context, email, password string) error {
+	user, _, err := a.userByEmail(ctx, email)
+	if err != nil {
+		return err
+	}
+	if err := checkPassword(password, user.Email); err != nil {
+		return err
+	}
+	hash, err := a.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	if err := a.store.SetPasswordHash(ctx, user.ID, hash, time.Now()); err != nil {
+		return unavailable(err)
+	}
+	a.log.Info("password set", "user", user.ID)
+	return nil
+}
+
+// userByEmail is for those who may know who has an account: the command line.
+func (a *Auth) userByEmail(ctx context.Context, email string) (User, string, error) {
+	email, err := checkEmail(email)
+	if err != nil {
+		return User{}, "", err
+	}
+	user, hash, err := a.store.UserByEmail(ctx, email)
+	if fault.KindOf(err) == fault.NotFound {
+		return User{}, "", &fault.Error{Kind: fault.NotFound, Field: "email", Err: err,
+			Message: fmt.Sprintf("There is nobody with the e-mail address %s. The command user list shows everybody.", email)}
+	}
+	return user, hash, unavailable(err)
+}

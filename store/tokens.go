@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"switchboard/auth"
+)
+
+const tokenColumns = `t."id", t."user_id", t."name", t."created_at", t."expires_at", t."last_used_at", t."revoked_at"`
+
+// readToken reads userColumns and tokenColumns.
+func readToken(r row) (auth.Token, auth.User, error) {
+	var t auth.Token
+	var createdAt, expiresAt, lastUsedAt, revokedAt int64
+	u, err := readUser(r, &t.ID, &t.UserID, &t.Name, &createdAt, &expiresAt, &lastUsedAt, &revokedAt)
+	t.UserEmail = u.Email
+	t.CreatedAt, t.ExpiresAt = fromMillis(createdAt), fromMillis(expiresAt)
+	t.LastUsedAt, t.RevokedAt = fromMillis(lastUsedAt), fromMillis(revokedAt)
+	return t, u, err
+}
+
+// AddToken inserts an API token.
+func (s *Store) AddToken(ctx context.Context, hash string, t auth.Token) error {
+	_, err := s.db.ExecContext(ctx, `
+		INSERT INTO "tokens" ("token_hash", "id", "user_id", "name", "created_at", "expires_at")
+		VALUES ($1, $2, $3, $4, $5, $6)`,
+		hash, t.ID, t.UserID, t.Name, millis(t.CreatedAt), millis(t.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("add token: %w", err)
+	}
+	return nil
+}
+
+// TokenByHash returns a token and its person; see auth.Tokens.
+func (s *Store) TokenByHash(ctx context.Context, hash string) (auth.Token, auth.User, error) {
+	t, u, err := readToken(s.db.QueryRowContext(ctx, `
+		SELECT `+userColumns+`, `+tokenColumns+` FROM "tokens" t JOIN "users" u ON u."id" = t."user_id"
+		WHERE t."token_hash" = $1`, hash))
+	if err != nil {
+		return auth.Token{}, auth.User{}, absent("token", err)
+	}
+	return t, u, nil
+}
+
+// Tokens returns one person's tokens, or everybody's; see auth.Tokens.
+func (s *Store) Tokens(ctx context.Context, user int64) ([]auth.Token, error) {
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT `+userColumns+`, `+tokenColumns+` FROM "tokens" t JOIN "users" u ON u."id" = t."user_id"
+		WHERE u."id" = $1 OR $1 = 0 ORDER BY t."created_at", t."id"`, user)
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	return collect(rows, func(r row) (auth.Token, error) {
+		t, _, err := readToken(r)
+		return t, err
+	})
+}
+
+// TouchToken writes when a token was last used.
+func (s *Store) TouchToken(ctx context.Context, id string, at time.Time) error {
+	if _, err := s.db.ExecContext(ctx, `UPDATE "tokens" SET "last_used_at" = $1 WHERE "id" = $2`, millis(at), id); err != nil {
+		return fmt.Errorf("touch token: %w", err)
+	}
+	return nil
+}
+
+// RevokeToken marks a token revoked; see auth.Tokens.
+func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) error {
+	if err := one(s.db.ExecContext(ctx, `
+		UPDATE "tokens" SET "revoked_at" = CASE "revoked_at" WHEN 0 THEN $1 ELSE "revoked_at" END WHERE "id" = $2`,
+		millis(at), id)); err != nil {
+		return absent("token", err)
+	}
+	return nil
+}
