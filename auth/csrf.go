@@ -37,8 +37,9 @@ func (a *Auth) CheckCSRF(r *http.Request) error {
 	got := r.Header.Get(CSRFHeader)
 	if got == "" {
 		// Only a body over its limit is of interest: without a form there is no token either.
+		// Each of the two forgets what the other found.
 		var tooLarge *http.MaxBytesError
-		if err := r.ParseMultipartForm(formMemory); errors.As(err, &tooLarge) {
+		if err := errors.Join(r.ParseForm(), r.ParseMultipartForm(formMemory)); errors.As(err, &tooLarge) {
 			return fault.Wrap(fault.TooLarge, "This form holds more than can be taken. Please shorten it.", err)
 		}
 		got = r.PostForm.Get(CSRFField)

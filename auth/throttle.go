@@ -57,7 +57,7 @@ func newThrottle() *throttle { return &throttle{subjects: map[subject]*record{}}
 func newAttempt() attempt { return attempt{limits: map[subject]limit{}} }
 
 func (a attempt) from(address string) {
-	a.limits[sha256.Sum256([]byte("address "+address))] = perAddress
+	a.limits[sha256.Sum256([]byte("address "+network(address)))] = perAddress
 }
 
 func (a attempt) at(account string) { a.limits[sha256.Sum256([]byte("account "+account))] = perAccount }
