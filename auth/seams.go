@@ -75,6 +75,7 @@ type Tokens interface {
 	Tokens(ctx context.Context, user int64) ([]Token, error)
 	// TouchToken writes when it was last used.
 	TouchToken(ctx context.Context, id string, at time.Time) error
-	// RevokeToken marks it revoked; one that is revoked already stays as it is.
-	RevokeToken(ctx context.Context, id string, at time.Time) error
+	// RevokeToken marks a token of that person, or anybody's if user is 0, revoked; one that
+	// is revoked already stays as it is.
+	RevokeToken(ctx context.Context, user int64, id string, at time.Time) error
 }

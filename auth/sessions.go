@@ -97,13 +97,22 @@ func (a *Auth) SignIn(w http.ResponseWriter, r *http.Request, email, password st
 	if password == "" {
 		return fault.InField("password", "Enter your password.")
 	}
+	user, err := a.verify(w, r, email, password)
+	if err != nil {
+		return err
+	}
+	return a.start(w, r, user)
+}
+
+// verify returns the person with that e-mail address and password, and counts the attempt.
+func (a *Auth) verify(w http.ResponseWriter, r *http.Request, email, password string) (User, error) {
 	if len(email) > longestEmail || len(password) > longestPassword || !printable(email) {
-		return errWrong // and not worth a hash: nobody can have these
+		return User{}, errWrong // and not worth a hash: nobody can have these
 	}
 	address := a.address(r)
 	known, err := a.store.KnownAddress(r.Context(), email, address)
 	if err != nil {
-		return unavailable(err)
+		return User{}, unavailable(err)
 	}
 	try := newAttempt()
 	try.from(address)
@@ -114,27 +123,27 @@ func (a *Auth) SignIn(w http.ResponseWriter, r *http.Request, email, password st
 		seconds := int((wait + time.Second - 1) / time.Second)
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 		a.log.Warn("sign-in throttled", "address", address, "seconds", seconds)
-		return tooMany(seconds)
+		return User{}, tooMany(seconds)
 	}
 	user, hash, err := a.store.UserByEmail(r.Context(), email)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		a.throttle.forgive(try)
-		return unavailable(err)
+		return User{}, unavailable(err)
 	}
 	ok, outdated, err := a.hasher.verify(r.Context(), hash, password)
 	if err != nil {
 		a.throttle.forgive(try)
-		return err
+		return User{}, err
 	}
 	if !ok {
 		a.log.Warn("sign-in refused", "address", address)
-		return errWrong
+		return User{}, errWrong
 	}
 	a.throttle.forgive(try)
 	if outdated {
 		a.rehash(r.Context(), user, hash, password)
 	}
-	return a.start(w, r, user)
+	return user, nil
 }
 
 // rehash renews a hash that was made with earlier parameters. The sign-in does not fail

@@ -53,10 +53,19 @@ func (a *Auth) ListTokens(ctx context.Context, email string) ([]Token, error) {
 	return all, unavailable(err)
 }
 
-// RevokeToken makes a token useless from the next request on. An unknown id is a
+// RevokeToken makes anybody's token useless from the next request on. An unknown id is a
 // fault.NotFound.
 func (a *Auth) RevokeToken(ctx context.Context, id string) error {
-	err := a.store.RevokeToken(ctx, id, time.Now())
+	return a.revokeToken(ctx, 0, id)
+}
+
+// RevokeTokenOf is RevokeToken for a person's own tokens; those of others do not exist.
+func (a *Auth) RevokeTokenOf(ctx context.Context, user User, id string) error {
+	return a.revokeToken(ctx, user.ID, id)
+}
+
+func (a *Auth) revokeToken(ctx context.Context, user int64, id string) error {
+	err := a.store.RevokeToken(ctx, user, id, time.Now())
 	if fault.KindOf(err) == fault.NotFound {
 		return &fault.Error{Kind: fault.NotFound, Field: "id", Err: err,
 			Message: "There is no token with this id. The command token list shows them."}

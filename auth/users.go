@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"switchboard/fault"
@@ -35,6 +36,36 @@ func (a *Auth) SetPassword(ctx context.Context, email, password string) error {
 	if err != nil {
 		return err
 	}
+	return a.setPassword(ctx, user, password)
+}
+
+// ChangePassword gives the person who is signed in a new password. All their sessions and
+// sign-in links end, and this browser gets a new session. Whoever has a password has to
+// give the current one (field "current", throttled as SignIn is); whoever only had sign-in
+// links has none to give.
+func (a *Auth) ChangePassword(w http.ResponseWriter, r *http.Request, current, password string) error {
+	user, ok := UserFrom(r.Context())
+	if !ok {
+		return fault.New(fault.Unauthenticated, "Please sign in first.")
+	}
+	_, hash, err := a.userByEmail(r.Context(), user.Email)
+	if err != nil {
+		return err
+	}
+	if hash != "" {
+		if _, err := a.verify(w, r, user.Email, current); fault.KindOf(err) == fault.Unauthenticated {
+			return fault.InField("current", "This is not your current password.")
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := a.setPassword(r.Context(), user, password); err != nil {
+		return err
+	}
+	return a.start(w, r, user)
+}
+
+func (a *Auth) setPassword(ctx context.Context, user User, password string) error {
 	if err := checkPassword(password, user.Email); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,6 +106,9 @@ func TestTokens(t *testing.T) {
 
 		other, secret, err := s.AddToken(t.Context(), "bob@example.org", "robot", time.Time{})
 		must(t, err)
+		wantKind(t, s.RevokeTokenOf(t.Context(), ada, other.ID), fault.NotFound)
+		_, _, err = s.ByToken(t.Context(), secret)
+		must(t, err)
 		must(t, s.RevokeToken(t.Context(), other.ID))
 		must(t, s.RevokeToken(t.Context(), other.ID))
 		_, _, err = s.ByToken(t.Context(), secret)
@@ -151,4 +155,37 @@ func TestOldHashIsRenewedAtSignIn(t *testing.T) {
 		t.Errorf("the hash is still %s", hash())
 	}
 	must(t, s.browser().signIn(email, "password"))
+}
+
+func TestChangePassword(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "http://127.0.0.1:3000")
+	s.owner()
+	change := func(b *browser, current, password string) (err error) {
+		b.send("POST", nil, func(w http.ResponseWriter, r *http.Request) { err = s.ChangePassword(w, r, current, password) })
+		return err
+	}
+	wantKind(t, change(s.browser(), password, "another fine password"), fault.Unauthenticated)
+	desk, phone := s.browser(), s.browser()
+	must(t, desk.signIn(email, password))
+	must(t, phone.signIn(email, password))
+	wrong := change(desk, "not my password", "another fine password")
+	if fault.KindOf(wrong) != fault.Invalid || fault.FieldOf(wrong) != "current" {
+		t.Errorf("a wrong current password: %v", wrong)
+	}
+	wantKind(t, change(desk, password, "short"), fault.Invalid)
+	must(t, change(desk, password, "another fine password"))
+	if desk.who() != email || phone.who() != "" {
+		t.Error("after the change this browser has to stay signed in, and every other not")
+	}
+	must(t, phone.signIn(email, "another fine password"))
+
+	_, err := s.AddUser(t.Context(), auth.NewUser{Email: "demo@example.org", Role: auth.Owner, LinkOnly: true})
+	must(t, err)
+	token, err := s.SignInLink(t.Context(), "demo@example.org")
+	must(t, err)
+	demo := s.browser()
+	demo.send("POST", nil, func(w http.ResponseWriter, r *http.Request) { must(t, s.SignInByLink(w, r, token)) })
+	must(t, change(demo, "", password))
+	must(t, s.browser().signIn("demo@example.org", password))
 }

@@ -67,10 +67,10 @@ func (s *Store) TouchToken(ctx context.Context, id string, at time.Time) error {
 }
 
 // RevokeToken marks a token revoked; see auth.Tokens.
-func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) error {
+func (s *Store) RevokeToken(ctx context.Context, user int64, id string, at time.Time) error {
 	if err := one(s.db.ExecContext(ctx, `
-		UPDATE "tokens" SET "revoked_at" = CASE "revoked_at" WHEN 0 THEN $1 ELSE "revoked_at" END WHERE "id" = $2`,
-		millis(at), id)); err != nil {
+		UPDATE "tokens" SET "revoked_at" = CASE "revoked_at" WHEN 0 THEN $1 ELSE "revoked_at" END
+		WHERE "id" = $2 AND ("user_id" = $3 OR $3 = 0)`, millis(at), id, user)); err != nil {
 		return absent("token", err)
 	}
 	return nil
