@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,6 +21,18 @@ func (f File) Create() error {
 	}
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("make %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// Remove deletes the file and those that SQLite keeps beside it, as far as they exist.
+func (f File) Remove() error {
+	// The database goes last: one that comes back from a backup must not meet a log of
+	// another.
+	for _, suffix := range []string{"-wal", "-shm", "-journal", ""} {
+		if err := os.Remove(f.Path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove database: %w", err)
+		}
 	}
 	return nil
 }

@@ -23,6 +23,8 @@ func (f File) Fault(err error) error {
 		return f.refused("cannot be opened for reading and writing; check that it exists and that this user may write to it and to its folder", err)
 	case sqlite3.ErrFull, sqlite3.ErrIoErr:
 		return f.refused("cannot be written; check the disk and the space on it", err)
+	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+		return f.refused("is held by another program; stop that one first", err)
 	}
 	return err
 }

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"switchboard/engine"
 	"switchboard/fault"
@@ -15,58 +18,154 @@ import (
 )
 
 // files is SQLite: two files in the instance's own folder.
-type files struct{ dir string }
+//
+// Provisioning makes the keys file before the main file, and both come to life empty. So
+// whatever a killed provisioning leaves behind, the next one goes on from there; and a file
+// that is missing beside one that only comes, or is only written to, after it has been lost.
+type files struct {
+	dir string
+	log *slog.Logger
+}
 
-func openFiles(storageDir string) (files, error) {
+func openFiles(storageDir string, log *slog.Logger) (files, error) {
 	dir, err := filepath.Abs(filepath.Join(storageDir, "instances"))
 	if err != nil {
 		return files{}, fmt.Errorf("find storage folder: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return files{}, fault.Wrap(fault.Unavailable,
-			fmt.Sprintf("The storage folder %s cannot be made; check who may write there, or set STORAGE_DIR.", dir),
-			fmt.Errorf("%w: %w", ErrRefused, err))
+		return files{}, folderFault(dir, err)
 	}
-	return files{dir}, nil
+	return files{dir, log}, nil
 }
 
 func (f files) folder(id instances.ID) string { return filepath.Join(f.dir, string(id)) }
+
 func (f files) main(id instances.ID) engine.File {
 	return engine.At(filepath.Join(f.folder(id), mainName(id)))
 }
+
 func (f files) keys(id instances.ID) engine.File {
 	return engine.At(filepath.Join(f.folder(id), keysName(id)))
 }
 
-func (f files) provision(ctx context.Context, id instances.ID) (instances.Access, error) {
-	if err := f.keys(id).Create(); err != nil {
-		return instances.Access{}, err
-	}
-	if err := f.main(id).Create(); err != nil {
-		return instances.Access{}, err
-	}
-	db, err := f.main(id).Open(ctx)
-	if err != nil {
-		return instances.Access{}, err
-	}
-	defer db.Close()
-	if err := migrations.Up(ctx, db, engine.SQLite, migrations.Instance); err != nil {
-		return instances.Access{}, err
-	}
-	return instances.Access{Engine: engine.SQLite, Main: f.main(id).URI(), Keys: f.keys(id).URI()}, nil
+func (f files) step(ctx context.Context, id instances.ID, name string) {
+	f.log.DebugContext(ctx, "database step", "instance", id, "step", name)
 }
 
-func (f files) drop(id instances.ID) error {
-	for _, file := range []engine.File{f.main(id), f.keys(id)} {
-		for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
-			if err := os.Remove(file.Path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("drop databases of %s: %w", id, err)
-			}
-		}
+func (f files) provision(ctx context.Context, id instances.ID) (instances.Access, error) {
+	f.step(ctx, id, "provision")
+	if err := os.MkdirAll(f.folder(id), 0o700); err != nil {
+		return instances.Access{}, folderFault(f.folder(id), err)
 	}
+	main, keys := f.main(id), f.keys(id)
+	if err := lost(main, keys); err != nil {
+		return instances.Access{}, err
+	}
+	f.step(ctx, id, "folder made")
+	if err := keys.Create(); err != nil {
+		return instances.Access{}, err
+	}
+	f.step(ctx, id, "keys made")
+	if err := main.Create(); err != nil {
+		return instances.Access{}, err
+	}
+	f.step(ctx, id, "main made")
+	err := migrateMain(ctx, main)
+	// With those, nothing is missing: it is the worker that checks its databases and tells
+	// what is wrong with them.
+	if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
+		return instances.Access{}, err
+	}
+	f.step(ctx, id, "main migrated")
+	return instances.Access{Engine: engine.SQLite, Main: main.URI(), Keys: keys.URI()}, nil
+}
+
+// lost finds a database that existed and does no longer. To make an empty one in its place
+// would hide that a session or its messages are gone.
+func lost(main, keys engine.File) error {
+	_, noMain := os.Stat(main.Path)
+	info, noKeys := os.Stat(keys.Path)
+	gone := ""
+	switch {
+	case noMain == nil && errors.Is(noKeys, os.ErrNotExist):
+		gone = keys.Path
+	case errors.Is(noMain, os.ErrNotExist) && noKeys == nil && info.Size() > 0:
+		gone = main.Path
+	default:
+		return nil
+	}
+	return fault.Wrap(fault.Unavailable, fmt.Sprintf(
+		"The database file %s is gone; put it back from a backup, or delete this number.", gone),
+		fmt.Errorf("%w: one of two files missing", ErrRefused))
+}
+
+func migrateMain(ctx context.Context, main engine.File) error {
+	db, err := main.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return migrations.Up(ctx, db, engine.SQLite, migrations.Instance)
+}
+
+func (f files) drop(ctx context.Context, id instances.ID) error {
+	f.step(ctx, id, "drop")
+	for _, file := range []engine.File{f.main(id), f.keys(id)} {
+		if err := file.Remove(); err != nil {
+			return fault.Wrap(fault.Unavailable, fmt.Sprintf(
+				"The database file %s cannot be removed; check who may write to its folder.", file.Path), err)
+		}
+		f.step(ctx, id, "dropped "+filepath.Base(file.Path))
+	}
+	// Empty, it was only there for the two; else it is the launcher's.
+	_ = os.Remove(f.folder(id))
+	f.step(ctx, id, "folder removed")
 	return nil
+}
+
+func (f files) unknown(known []instances.ID) ([]Leftover, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, folderFault(f.dir, err)
+	}
+	var all []Leftover
+	for _, entry := range entries {
+		id := instances.ID(entry.Name())
+		if !entry.IsDir() || slices.Contains(known, id) || check(id) != nil {
+			continue
+		}
+		bytes, err := size(f.folder(id))
+		if err != nil {
+			return nil, folderFault(f.folder(id), err)
+		}
+		all = append(all, Leftover{id, bytes})
+	}
+	return all, nil
+}
+
+func size(dir string) (int64, error) {
+	var total int64
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		} else if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	return total, err
 }
 
 func (f files) readMain(ctx context.Context, id instances.ID) (*sql.DB, error) {
 	return f.main(id).OpenReadOnly(ctx)
+}
+
+func folderFault(dir string, err error) error {
+	return fault.Wrap(fault.Unavailable,
+		fmt.Sprintf("The storage folder %s cannot be used; check who may write there, or set STORAGE_DIR to another one.", dir),
+		fmt.Errorf("%w: %w", ErrRefused, err))
 }

@@ -9,7 +9,9 @@ package isolation
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 
 	"switchboard/engine"
@@ -24,7 +26,7 @@ var (
 	ErrRefused = engine.ErrRefused   // cannot be opened
 	ErrDamaged = engine.ErrDamaged   // integrity check failed
 	ErrNewer   = migrations.ErrNewer // schema of a newer program
-	ErrLocked  = fmt.Errorf("locked by another worker")
+	ErrLocked  = errors.New("locked by another worker")
 )
 
 // Databases makes, drops and finds the databases of all numbers. It implements
@@ -33,24 +35,36 @@ type Databases struct {
 	files files
 }
 
+var _ instances.Databases = (*Databases)(nil)
+
+// Option changes how Open works.
+type Option func(*options)
+
+type options struct{ log *slog.Logger }
+
+// WithLog makes provisioning and dropping tell each step at debug level.
+func WithLog(log *slog.Logger) Option { return func(o *options) { o.log = log } }
+
 // Open prepares the engine that the URI selects; storageDir is where everything on disk
-// lives.
-func Open(ctx context.Context, uri, storageDir string) (*Databases, error) {
+// lives. A URI that cannot be used is a fault.Invalid.
+func Open(ctx context.Context, uri, storageDir string, opts ...Option) (*Databases, error) {
+	o := options{log: slog.New(slog.DiscardHandler)}
+	for _, opt := range opts {
+		opt(&o)
+	}
 	name, err := engine.Of(uri)
 	if err != nil {
 		return nil, err
 	}
 	if name != engine.SQLite {
-		return nil, fault.New(fault.Invalid, "PostgreSQL is not supported for numbers yet; use a DB_URI that begins with \"file:\".")
+		return nil, fault.New(fault.Invalid, "Numbers cannot live in PostgreSQL yet; use a DB_URI that begins with \"file:\".")
 	}
-	f, err := openFiles(storageDir)
+	f, err := openFiles(storageDir, o.log)
 	if err != nil {
 		return nil, err
 	}
 	return &Databases{files: f}, nil
 }
-
-var _ instances.Databases = (*Databases)(nil)
 
 // Names says what the databases of an instance are called. It does no I/O.
 func (d *Databases) Names(id instances.ID) instances.Database {
@@ -72,7 +86,19 @@ func (d *Databases) Drop(ctx context.Context, id instances.ID) error {
 	if err := check(id); err != nil {
 		return err
 	}
-	return d.files.drop(id)
+	return d.files.drop(ctx, id)
+}
+
+// Leftover is what exists under a name of ours and belongs to no known instance.
+type Leftover struct {
+	ID    instances.ID
+	Bytes int64
+}
+
+// Unknown lists what exists for instances that are not among the known ones. Nothing ever
+// removes them but Drop, when a person asks for it.
+func (d *Databases) Unknown(ctx context.Context, known []instances.ID) ([]Leftover, error) {
+	return d.files.unknown(known)
 }
 
 // ReadMain opens the main database of an instance for reading only, whether its worker
@@ -113,6 +139,9 @@ func open(ctx context.Context, name, dsn string) (*sql.DB, error) {
 	}
 	f, err := engine.ParseFile(dsn)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.Check(ctx); err != nil {
 		return nil, err
 	}
 	return f.Open(ctx)
