@@ -1,0 +1,123 @@
+package handlers
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"switchboard/auth"
+	"switchboard/fault"
+	"switchboard/views"
+)
+
+func (s *server) showAccount(w http.ResponseWriter, r *http.Request) error {
+	r, _ = s.withFlash(w, r)
+	return s.renderAccount(w, r, http.StatusOK, views.Account{})
+}
+
+func (s *server) renderAccount(w http.ResponseWriter, r *http.Request, status int, a views.Account) error {
+	user, _ := auth.UserFrom(r.Context())
+	session, _ := auth.SessionFrom(r.Context())
+	a.User, a.Current = user, session.ID
+	var err error
+	if a.Sessions, err = s.Auth.Sessions(r.Context(), user); err != nil {
+		return err
+	}
+	tokens, err := s.Auth.ListTokens(r.Context(), user.Email)
+	if err != nil {
+		return err
+	}
+	a.Tokens = slices.DeleteFunc(tokens, func(t auth.Token) bool {
+		return !t.RevokedAt.IsZero() || !t.ExpiresAt.IsZero() && t.ExpiresAt.Before(time.Now())
+	})
+	return render(w, r, status, views.Me(a))
+}
+
+// changePassword proves the current password by signing in with it, which is throttled like
+// any sign-in, and signs in anew: the change ends every session, this one included.
+func (s *server) changePassword(w http.ResponseWriter, r *http.Request) error {
+	user, _ := auth.UserFrom(r.Context())
+	refuse := func(err error, field string) error {
+		problems, ok := refused(err)
+		if !ok {
+			return err
+		}
+		if whole := problems[""]; whole != "" && fault.KindOf(err) == fault.Unauthenticated {
+			problems = map[string]string{field: "This is not your current password."}
+		}
+		return s.renderAccount(w, r, formStatus(err), views.Account{Password: views.Form{Errors: problems}})
+	}
+	current, password := r.PostFormValue("current"), r.PostFormValue("password")
+	if current == "" {
+		return refuse(fault.InField("current", "Enter your current password."), "current")
+	}
+	if err := s.Auth.SignIn(w, r, user.Email, current); err != nil {
+		return refuse(err, "current")
+	}
+	if err := s.Auth.SetPassword(r.Context(), user.Email, password); err != nil {
+		return refuse(err, "password")
+	}
+	if err := s.Auth.SignIn(w, r, user.Email, password); err != nil {
+		return err
+	}
+	s.setFlash(w, r, "password")
+	s.redirect(w, r, "/account")
+	return nil
+}
+
+func (s *server) revokeSession(w http.ResponseWriter, r *http.Request) error {
+	user, _ := auth.UserFrom(r.Context())
+	if err := s.Auth.RevokeSession(r.Context(), user, chi.URLParam(r, "session")); err != nil {
+		return err
+	}
+	s.setFlash(w, r, "session")
+	s.redirect(w, r, "/account")
+	return nil
+}
+
+// createToken answers with the page itself, not with a redirect: the secret is shown once
+// and kept nowhere.
+func (s *server) createToken(w http.ResponseWriter, r *http.Request) error {
+	user, _ := auth.UserFrom(r.Context())
+	days, err := strconv.Atoi(r.PostFormValue("days"))
+	if err != nil || days < 0 || days > 3650 {
+		err = fault.New(fault.Invalid, "Choose how long the token works.")
+	}
+	var secret string
+	if err == nil {
+		var expires time.Time
+		if days > 0 {
+			expires = time.Now().AddDate(0, 0, days)
+		}
+		_, secret, err = s.Auth.AddToken(r.Context(), user.Email, r.PostFormValue("name"), expires)
+	}
+	if err != nil {
+		problems, ok := refused(err)
+		if !ok {
+			return err
+		}
+		return s.renderAccount(w, r, formStatus(err), views.Account{Token: views.Form{Values: typed(r, "name", "days"), Errors: problems}})
+	}
+	return s.renderAccount(w, r, http.StatusCreated, views.Account{Secret: secret})
+}
+
+func (s *server) revokeToken(w http.ResponseWriter, r *http.Request) error {
+	user, _ := auth.UserFrom(r.Context())
+	mine, err := s.Auth.ListTokens(r.Context(), user.Email)
+	if err != nil {
+		return err
+	}
+	id := chi.URLParam(r, "token")
+	if !slices.ContainsFunc(mine, func(t auth.Token) bool { return t.ID == id }) {
+		return fault.New(fault.NotFound, "This token does not exist. It may have been revoked already.")
+	}
+	if err := s.Auth.RevokeToken(r.Context(), id); err != nil {
+		return err
+	}
+	s.setFlash(w, r, "revoked")
+	s.redirect(w, r, "/account")
+	return nil
+}

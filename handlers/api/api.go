@@ -1,0 +1,117 @@
+// Package api is the management API: JSON over HTTP under /api/v1, for programs that
+// create, pair, watch and remove numbers.
+//
+// A request carries "Authorization: Bearer" and an API token, and acts as the person the
+// token belongs to: what that person may not see does not exist. Cookies are never looked
+// at, so no web page can make a signed-in browser act here. Errors are problem documents
+// (RFC 9457). What exists is written down in openapi.json, and a test compares the two.
+package api
+
+import (
+	"context"
+	_ "embed"
+	"log/slog"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"switchboard/auth"
+	"switchboard/instances"
+)
+
+// Numbers is the part of the supervisor that keeps the list.
+type Numbers interface {
+	List(v instances.Viewer) []instances.Instance
+	Get(v instances.Viewer, id instances.ID) (instances.Instance, error)
+	Create(ctx context.Context, v instances.Viewer, in instances.New) (instances.Instance, error)
+	Rename(ctx context.Context, v instances.Viewer, id instances.ID, name string) error
+	Delete(ctx context.Context, v instances.Viewer, id instances.ID) error
+}
+
+// Switches is the part of the supervisor that turns numbers on and off.
+type Switches interface {
+	Start(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Stop(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Restart(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Reconnect(ctx context.Context, v instances.Viewer, id instances.ID) error
+}
+
+// Link is the part of the supervisor that links numbers to phones and reaches their own API.
+type Link interface {
+	Pair(ctx context.Context, v instances.Viewer, id instances.ID) error
+	PairPhone(ctx context.Context, v instances.Viewer, id instances.ID, phone string) (instances.PhoneCode, error)
+	Logout(ctx context.Context, v instances.Viewer, id instances.ID) error
+	API(v instances.Viewer, id instances.ID) (http.RoundTripper, error)
+}
+
+// Supervisor is what the API works on; *instances.Supervisor is one.
+type Supervisor interface {
+	Numbers
+	Switches
+	Link
+}
+
+// Door says who a token belongs to; *auth.Auth is one.
+type Door interface {
+	ByToken(ctx context.Context, secret string) (auth.User, auth.Token, error)
+}
+
+// Options is what the API works with. All but BasePath are needed.
+type Options struct {
+	Instances Supervisor
+	Auth      Door
+	// Usage measures a process; false when it cannot be measured.
+	Usage func(pid int) (cpuPercent float64, rssBytes int64, ok bool)
+	// BasePath is the panel's sub-path behind a reverse proxy, "" or "/panel". The API
+	// itself is below it, at /api/v1.
+	BasePath string
+	Log      *slog.Logger
+}
+
+type server struct {
+	Options
+	mux *chi.Mux
+}
+
+//go:embed openapi.json
+var openAPI []byte
+
+// New returns the API's handler, to be mounted at /api/v1.
+func New(o Options) http.Handler { return newServer(o).mux }
+
+func newServer(o Options) *server {
+	s := &server{Options: o, mux: chi.NewMux()}
+	s.mux.Use(s.headers, middleware.GetHead, s.authenticate)
+	s.mux.NotFound(s.answer(noSuchRoute))
+	s.mux.MethodNotAllowed(s.methodNotAllowed)
+
+	s.mux.Get("/openapi.json", s.answer(showOpenAPI))
+	s.mux.Get("/stats", s.answer(s.showStats))
+
+	s.mux.Get("/instances", s.answer(s.listInstances))
+	s.mux.Post("/instances", s.answer(s.createInstance))
+	s.mux.Get("/instances/{id}", s.answer(s.showInstance))
+	s.mux.Patch("/instances/{id}", s.answer(s.changeInstance))
+	s.mux.Delete("/instances/{id}", s.answer(s.deleteInstance))
+
+	s.mux.Post("/instances/{id}/start", s.command(s.Instances.Start))
+	s.mux.Post("/instances/{id}/stop", s.command(s.Instances.Stop))
+	s.mux.Post("/instances/{id}/restart", s.command(s.Instances.Restart))
+	s.mux.Post("/instances/{id}/reconnect", s.command(s.Instances.Reconnect))
+	s.mux.Post("/instances/{id}/logout", s.command(s.Instances.Logout))
+	s.mux.Post("/instances/{id}/pair", s.command(s.Instances.Pair))
+
+	s.mux.Get("/instances/{id}/qr", s.answer(s.showQR))
+	s.mux.Post("/instances/{id}/pair-code", s.answer(s.pairByCode))
+
+	s.mux.Handle("/instances/{id}/api", s.answer(s.forward))
+	s.mux.Handle("/instances/{id}/api/*", s.answer(s.forward))
+	return s
+}
+
+func showOpenAPI(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI) // an error means that the client has gone
+	return nil
+}

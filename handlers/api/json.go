@@ -1,0 +1,79 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"switchboard/fault"
+)
+
+const longestBody = 1 << 20
+
+// readJSON reads the one JSON object that a body has to be into the struct behind into.
+// Whatever is wrong is one sentence: nothing is guessed, and no member is ignored.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return &httpError{http.StatusUnsupportedMediaType, "Send the body as JSON, with the header Content-Type: application/json."}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return fault.Wrap(fault.TooLarge, "The body is too large; 1 MiB is the most.", err)
+	}
+	if err != nil {
+		return &httpError{http.StatusBadRequest, "The body ended before it was complete."}
+	}
+	if !utf8.Valid(body) {
+		return &httpError{http.StatusBadRequest, "The body is not valid UTF-8."}
+	}
+	if trimmed := bytes.TrimSpace(body); len(trimmed) == 0 || trimmed[0] != '{' {
+		return &httpError{http.StatusBadRequest, "The body has to be one JSON object."}
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return explainJSON(err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return &httpError{http.StatusBadRequest, "The body has to be one JSON object, with nothing behind it."}
+	}
+	return nil
+}
+
+func explainJSON(err error) error {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrongType):
+		return fault.InField(wrongType.Field, fmt.Sprintf("%q has to be a %s, not a %s.", wrongType.Field, wrongType.Type.Kind(), wrongType.Value))
+	case errors.As(err, &syntax):
+		return &httpError{http.StatusBadRequest, fmt.Sprintf("The body is not valid JSON: there is a mistake at byte %d.", syntax.Offset)}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &httpError{http.StatusBadRequest, "The body is not valid JSON: it ends in the middle."}
+	}
+	// The decoder has no type for this one.
+	if _, name, found := strings.Cut(err.Error(), "unknown field "); found {
+		name = strings.Trim(name, `"`)
+		return fault.InField(name, fmt.Sprintf("There is no member %q here.", name))
+	}
+	return &httpError{http.StatusBadRequest, "The body is not valid JSON."}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(data, '\n')) // an error means that the client has gone
+	return nil
+}

@@ -1,0 +1,63 @@
+package handlers
+
+import (
+	"net/http"
+
+	"switchboard/views"
+)
+
+// flashes are the messages that the next page may show about what was just done. The
+// cookie carries only the key, so that nobody can put words into the panel's mouth.
+var flashes = map[string]views.Flash{
+	"deleting":   {Text: "The number is being deleted."},
+	"deleted":    {Text: "The number was deleted."},
+	"renamed":    {Text: "The name was changed."},
+	"sent":       {Text: "Sent. WhatsApp has taken the message."},
+	"imported":   {Text: "Imported. The numbers are starting with their old pairing."},
+	"password":   {Text: "Your password was changed, and other browsers were signed out."},
+	"signed-out": {Text: "You are signed out."},
+	"session":    {Text: "That browser was signed out."},
+	"revoked":    {Text: "The token was revoked."},
+	acted:        {},
+}
+
+// acted marks that a command was given and its effect may take a moment to show.
+const acted = "acted"
+
+const flashCookie = "switchboard_flash"
+
+func (s *server) setFlash(w http.ResponseWriter, r *http.Request, key string) {
+	s.flashCookie(w, r, key, 60)
+}
+
+// flash returns the message that waits for this browser, its key, and removes it.
+func (s *server) flash(w http.ResponseWriter, r *http.Request) (key string, message *views.Flash) {
+	cookie, err := r.Cookie(flashCookie)
+	if err != nil {
+		return "", nil
+	}
+	s.flashCookie(w, r, "", -1)
+	f, known := flashes[cookie.Value]
+	if !known || f.Text == "" {
+		return cookie.Value, nil
+	}
+	return cookie.Value, &f
+}
+
+func (s *server) flashCookie(w http.ResponseWriter, r *http.Request, value string, age int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: flashCookie, Value: value, Path: s.BasePath + "/", MaxAge: age,
+		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// withFlash returns r with the waiting message on its page.
+func (s *server) withFlash(w http.ResponseWriter, r *http.Request) (*http.Request, string) {
+	key, message := s.flash(w, r)
+	if message == nil {
+		return r, key
+	}
+	shell := s.shell(r)
+	shell.Flash = message
+	return r.WithContext(views.With(r.Context(), shell)), key
+}

@@ -1,0 +1,101 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/views"
+)
+
+const (
+	latest      = 30   // messages on the page
+	longestText = 4096 // characters; WhatsApp takes more, but no test message needs them
+)
+
+func (s *server) messagesLive(ctx context.Context, inst instances.Instance) (views.Live, error) {
+	list, err := s.Messages.Latest(ctx, inst.ID, latest)
+	unreadable := ""
+	if err != nil {
+		// The rest of the page is what helps to find out why.
+		s.Log.WarnContext(ctx, "read messages failed", "instance", inst.ID, "error", err)
+		unreadable = "The messages cannot be read at the moment."
+	}
+	return views.NewLive(ctx, "messages", "/instances/"+string(inst.ID)+"/messages", views.MessagePace(inst.Status), views.Bubbles(list, unreadable))
+}
+
+func (s *server) pollMessages(w http.ResponseWriter, r *http.Request) error {
+	if !isFragment(r) {
+		s.redirect(w, r, "/instances/"+string(instanceID(r)))
+		return nil
+	}
+	inst, err := s.get(r)
+	if err != nil {
+		return err
+	}
+	live, err := s.messagesLive(r.Context(), inst)
+	if err != nil {
+		return err
+	}
+	if live.Every == "" {
+		return render(w, r, stopPolling, live.Again())
+	}
+	if unchanged(r, live) {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return render(w, r, http.StatusOK, live.Again())
+}
+
+func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.get(r)
+	if err != nil {
+		return err
+	}
+	if err := s.send(r, inst.ID); err != nil {
+		problems, ok := refused(err)
+		if !ok {
+			return err
+		}
+		form := views.Form{Values: typed(r, "to", "text"), Errors: problems}
+		if isFragment(r) {
+			return render(w, r, formStatus(err), views.SendForm(inst.ID, form))
+		}
+		return s.renderNumber(w, r, formStatus(err), views.Number{Instance: inst, Send: form}, 0)
+	}
+	if !isFragment(r) {
+		s.setFlash(w, r, "sent")
+		s.redirect(w, r, "/instances/"+string(inst.ID)+"#stage")
+		return nil
+	}
+	live, err := s.messagesLive(r.Context(), inst)
+	if err != nil {
+		return err
+	}
+	return render(w, r, http.StatusOK,
+		views.SendForm(inst.ID, views.Form{Values: typed(r, "to")}), // the same person is likely next
+		live.Elsewhere(),
+		views.MoreToasts(flashes["sent"]),
+	)
+}
+
+func (s *server) send(r *http.Request, id instances.ID) error {
+	to, err := parseRecipient("to", r.PostFormValue("to"))
+	if err != nil {
+		return err
+	}
+	text := strings.TrimSpace(r.PostFormValue("text"))
+	switch {
+	case text == "":
+		return fault.InField("text", "Write a message first.")
+	case !utf8.ValidString(text):
+		return fault.InField("text", "This text has characters that cannot be read. Type it again.")
+	case utf8.RuneCountInString(text) > longestText:
+		return fault.InField("text", "This message is too long. Use at most 4,096 characters.")
+	}
+	_, err = s.Instances.SendText(r.Context(), viewer(r), id, to, text)
+	return err
+}

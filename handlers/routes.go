@@ -1,0 +1,80 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"switchboard/static"
+)
+
+// routes is the panel's table of contents.
+func (s *server) routes() chi.Router {
+	r := chi.NewRouter()
+	r.Use(s.recoverPanic, secureHeaders)
+
+	r.Get("/healthz", s.alive)
+	r.Get("/readyz", s.ready)
+	r.Handle("/static/*", http.StripPrefix("/static/", static.Handler()))
+	if s.API != nil {
+		r.Mount("/api/v1", s.crossOrigin.Handler(s.API))
+	}
+
+	r.Group(func(r chi.Router) {
+		r.Use(s.crossOrigin.Handler, limitBody, s.limitTime, s.Auth.Middleware(s.fail), s.withShell, s.checkForm)
+		r.NotFound(s.page(s.notFound))
+		r.MethodNotAllowed(s.page(s.notAllowed))
+
+		r.Get("/setup", s.page(s.showSetup))
+		r.Get("/setup/{token}", s.page(s.showSetup))
+		r.Post("/setup", s.page(s.setup))
+		r.Get("/login", s.page(s.showLogin))
+		r.Post("/login", s.page(s.login))
+		r.Get("/sign-in", s.page(s.showLink))
+		r.Get("/sign-in/{token}", s.page(s.showLink))
+		r.Post("/sign-in", s.page(s.signInByLink))
+		r.Post("/logout", s.page(s.logout))
+
+		r.Group(func(r chi.Router) {
+			r.Use(s.requirePerson)
+
+			r.Get("/", s.page(s.listNumbers))
+			r.Get("/rows", s.page(s.pollRows))
+
+			r.Get("/account", s.page(s.showAccount))
+			r.Post("/account/password", s.page(s.changePassword))
+			r.Post("/account/sessions/{session}/revoke", s.page(s.revokeSession))
+
+			r.Get("/instances/{id}", s.page(s.showNumber))
+			r.Get("/instances/{id}/status", s.page(s.pollStatus))
+			r.Get("/instances/{id}/pairing", s.page(s.pollPairing))
+			r.Get("/instances/{id}/messages", s.page(s.pollMessages))
+
+			r.Group(func(r chi.Router) {
+				r.Use(s.requireChanger)
+
+				r.Post("/account/tokens", s.page(s.createToken))
+				r.Post("/account/tokens/{token}/revoke", s.page(s.revokeToken))
+
+				r.Post("/import", s.page(s.importNumbers))
+				r.Get("/instances/new", s.page(s.newNumber))
+				r.Post("/instances", s.page(s.createNumber))
+				r.Post("/instances/{id}/rename", s.page(s.renameNumber))
+				r.Post("/instances/{id}/delete", s.page(s.deleteNumber))
+				r.Post("/instances/{id}/messages", s.page(s.sendMessage))
+
+				r.Post("/instances/{id}/start", s.page(s.command(s.Instances.Start)))
+				r.Post("/instances/{id}/stop", s.page(s.command(s.Instances.Stop)))
+				r.Post("/instances/{id}/restart", s.page(s.command(s.Instances.Restart)))
+				r.Post("/instances/{id}/reconnect", s.page(s.command(s.Instances.Reconnect)))
+				r.Post("/instances/{id}/logout", s.page(s.command(s.Instances.Logout)))
+
+				r.Post("/instances/{id}/pair", s.page(s.command(s.Instances.Pair)))
+				r.Post("/instances/{id}/pair-phone", s.page(s.pairPhone))
+				r.Post("/instances/{id}/passkey", s.page(s.answerPasskey))
+				r.Post("/instances/{id}/passkey/confirm", s.page(s.confirmPasskey))
+			})
+		})
+	})
+	return r
+}

@@ -1,0 +1,104 @@
+// Package handlers is the panel as the browser sees it: routes, middleware, one file per
+// resource, and the one place where errors become answers.
+//
+// Handlers parse a request, ask the core and render a view. They return errors; the adapter
+// answers them. Every page works without JavaScript: forms post and are redirected. With
+// htmx the same addresses send the piece of the page that changed.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"switchboard/auth"
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/messages"
+)
+
+// Numbers is what the panel asks of the supervisor.
+type Numbers interface {
+	List(v instances.Viewer) []instances.Instance
+	Get(v instances.Viewer, id instances.ID) (instances.Instance, error)
+	Create(ctx context.Context, v instances.Viewer, in instances.New) (instances.Instance, error)
+	Rename(ctx context.Context, v instances.Viewer, id instances.ID, name string) error
+	Delete(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Lifecycle
+	Pairing
+	Imports
+	SendText(ctx context.Context, v instances.Viewer, id instances.ID, to, text string) (instances.Sent, error)
+}
+
+// Lifecycle starts and stops a number.
+type Lifecycle interface {
+	Start(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Stop(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Restart(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Reconnect(ctx context.Context, v instances.Viewer, id instances.ID) error
+}
+
+// Pairing links a number to its phone and unlinks it.
+type Pairing interface {
+	Pair(ctx context.Context, v instances.Viewer, id instances.ID) error
+	PairPhone(ctx context.Context, v instances.Viewer, id instances.ID, phone string) (instances.PhoneCode, error)
+	AnswerPasskey(ctx context.Context, v instances.Viewer, id instances.ID, credential []byte) error
+	ConfirmPasskey(ctx context.Context, v instances.Viewer, id instances.ID) error
+	Logout(ctx context.Context, v instances.Viewer, id instances.ID) error
+}
+
+// Imports takes over numbers that another program has paired.
+type Imports interface {
+	Found(ctx context.Context) ([]instances.Paired, error)
+	Import(ctx context.Context, v instances.Viewer, jid string) (instances.Instance, error)
+}
+
+// Messages reads the messages of a number, the newest first. It is asked only after the
+// supervisor has said that the person may see the number.
+type Messages interface {
+	Latest(ctx context.Context, id instances.ID, limit int) ([]messages.Message, error)
+}
+
+// Options of the panel.
+type Options struct {
+	Instances Numbers
+	Auth      *auth.Auth
+	Messages  Messages
+	// API is the management API, mounted at /api/v1; it does its own authentication. It
+	// may be nil.
+	API http.Handler
+	// Ready says whether the panel can do its work: the control database answers.
+	Ready func(context.Context) error
+	// Simulated says that no worker reaches the real WhatsApp network; every page says so.
+	Simulated bool
+	// PhoneURL is the page of the simulated phone, "" if there is none.
+	PhoneURL string
+	// BasePath is the sub-path below which a reverse proxy shows the panel, "/sub" or "".
+	// Requests arrive with it or without it.
+	BasePath string
+	// TrustedOrigins are origins beside the request's own host from which forms may come,
+	// "https://panel.example.org" behind a proxy that rewrites Host.
+	TrustedOrigins []string
+	Version        string
+	Log            *slog.Logger
+}
+
+// server holds what every handler needs.
+type server struct {
+	Options
+	crossOrigin *http.CrossOriginProtection
+}
+
+// New returns the panel. It panics if a trusted origin is malformed: check it first.
+func New(o Options) http.Handler {
+	s := &server{Options: o, crossOrigin: http.NewCrossOriginProtection()}
+	for _, origin := range o.TrustedOrigins {
+		if err := s.crossOrigin.AddTrustedOrigin(origin); err != nil {
+			panic(err)
+		}
+	}
+	s.crossOrigin.SetDenyHandler(s.page(func(http.ResponseWriter, *http.Request) error {
+		return fault.New(fault.Forbidden, "This request came from another site, so nothing was done. Open the panel itself and try again.")
+	}))
+	return s.below(s.routes())
+}

@@ -1,0 +1,27 @@
+// Asks the browser for the answer of a passkey, as text. The panel loads this file; it is
+// also what a person runs on WhatsApp's own page, where alone the browser lets WhatsApp's
+// passkeys answer.
+async function answerPasskey(options) {
+  const bytes = (text) =>
+    Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const text = (buffer) =>
+    btoa(String.fromCharCode(...new Uint8Array(buffer)))
+      .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const publicKey = { ...options, challenge: bytes(options.challenge) };
+  if (options.allowCredentials) {
+    publicKey.allowCredentials = options.allowCredentials.map((c) => ({ ...c, id: bytes(c.id) }));
+  }
+  const found = await navigator.credentials.get({ publicKey });
+  const answer = found.response;
+  return JSON.stringify({
+    id: found.id,
+    rawId: text(found.rawId),
+    type: found.type,
+    response: {
+      clientDataJSON: text(answer.clientDataJSON),
+      authenticatorData: text(answer.authenticatorData),
+      signature: text(answer.signature),
+      userHandle: answer.userHandle ? text(answer.userHandle) : null,
+    },
+  });
+}

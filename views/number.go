@@ -1,0 +1,198 @@
+package views
+
+import (
+	"switchboard/instances"
+	"switchboard/messages"
+)
+
+// Number is the page of one number.
+type Number struct {
+	Instance instances.Instance
+	Status   Live
+	Pairing  Live // set on StagePair, StageRanOut and StagePasskey
+	Messages Live // set on StageTalk
+
+	Send    Form
+	Phone   Form // pairing by phone number
+	Passkey Form
+	Rename  Form
+	Delete  Form
+}
+
+// Stage is the part of the number's page that depends on how far the number is. It is
+// swapped only when the stage changes, so that a half-typed message outlives a short loss
+// of the connection.
+type Stage string
+
+// The stages.
+const (
+	StageSetup   Stage = "setup"   // on the way to its first code
+	StagePair    Stage = "pair"    // codes to scan or to type
+	StageRanOut  Stage = "ran-out" // the codes of a round have come to an end
+	StagePasskey Stage = "passkey"
+	StageTalk    Stage = "talk" // messages and the form to send one
+	StageGone    Stage = "gone" // being deleted
+)
+
+// StageOf returns the stage of an instance.
+func StageOf(inst instances.Instance) Stage {
+	switch inst.Status {
+	case instances.PairingPhone:
+		if inst.Reason == instances.QRExpired || inst.Reason == instances.PairingRejected {
+			return StageRanOut
+		}
+		return StagePair
+	case instances.PasskeyRequired:
+		return StagePasskey
+	case instances.Deleting:
+		return StageGone
+	case instances.Connected:
+		return StageTalk
+	}
+	if inst.JID != "" {
+		return StageTalk
+	}
+	return StageSetup
+}
+
+// Pace is how often the status is asked for: eagerly while something takes moments, calmly
+// while a person is waited for, slowly while all is well, and not at all once only a person
+// can change it.
+func Pace(s instances.Status) string {
+	switch s {
+	case instances.Provisioning, instances.Starting, instances.Stopping, instances.Deleting:
+		return "300ms"
+	case instances.PairingPhone, instances.PasskeyRequired:
+		return "1s"
+	case instances.Connected:
+		return "5s"
+	}
+	if s.Settled() {
+		return ""
+	}
+	return "2s"
+}
+
+// MessagePace is how often messages are asked for: only while some may come.
+func MessagePace(s instances.Status) string {
+	switch s {
+	case instances.Connected, instances.Reconnecting, instances.Restricted:
+		return "3s"
+	}
+	return ""
+}
+
+func (n Number) path(rest string) string { return "/instances/" + string(n.Instance.ID) + rest }
+
+func (n Number) explanation() instances.Explanation {
+	return instances.Explain(n.Instance.Status, n.Instance.Reason)
+}
+
+// What a person may do with a number in its present state.
+func canStart(i instances.Instance) bool {
+	return i.Status == instances.Idle || i.Status == instances.Failed
+}
+
+func canStop(i instances.Instance) bool {
+	switch i.Status {
+	case instances.Idle, instances.Provisioning, instances.Stopping, instances.Deleting:
+		return false
+	}
+	return true
+}
+
+func canRestart(i instances.Instance) bool {
+	return canStop(i) && i.Status != instances.Failed
+}
+
+func canLogout(i instances.Instance) bool {
+	return i.JID != "" && i.PID != 0 && i.Status != instances.LoggedOut && canRestart(i)
+}
+
+// maySend: the form stays on show while the number reconnects; sending says if it fails.
+func maySend(i instances.Instance) bool {
+	return i.Status == instances.Connected || i.Status == instances.Reconnecting || i.Status == instances.Restricted
+}
+
+func direction(m messages.Message) string {
+	if m.FromMe {
+		return "out"
+	}
+	return "in"
+}
+
+// kindWord is how content that is not text is called.
+func kindWord(k messages.Kind) string {
+	switch k {
+	case messages.Text, messages.Edited:
+		return ""
+	case messages.Image:
+		return "Photo"
+	case messages.Audio:
+		return "Voice message or audio"
+	case messages.Revoked:
+		return "This message was deleted"
+	case messages.Undecryptable:
+		return "This message could not be decrypted; it has been asked for again"
+	case messages.Other:
+		return "A kind of message that is not shown here yet"
+	}
+	word := string(k)
+	return string(word[0]-'a'+'A') + word[1:]
+}
+
+// tickWord is what the ticks of a message mean.
+func tickWord(d messages.Delivery) string {
+	switch d {
+	case messages.Queued:
+		return "Waiting to be sent"
+	case messages.SentOut:
+		return "Sent"
+	case messages.Delivered:
+		return "Delivered"
+	case messages.Read:
+		return "Read"
+	case messages.NotSent:
+		return "Not sent"
+	}
+	return ""
+}
+
+// other is the other side of a message as a person would call it.
+func other(m messages.Message) string {
+	name := who(m.Chat)
+	if m.FromMe {
+		return "To " + name
+	}
+	if m.SenderName != "" {
+		return m.SenderName + " · " + name
+	}
+	return name
+}
+
+// title is what the browser's tab says: the state first, so that it is seen among many.
+func (n Number) title() string { return n.explanation().Label + " · " + n.Instance.Name }
+
+// refresh is after how many seconds a browser without scripts loads the page again, "" for
+// not at all: quickly while something takes moments, and when the code on show runs out.
+func (n Number) refresh() string {
+	switch Pace(n.Instance.Status) {
+	case "300ms":
+		return "1"
+	case "1s":
+		return "15"
+	case "2s":
+		return "5"
+	}
+	return ""
+}
+
+func engine(name string) string {
+	switch name {
+	case "sqlite":
+		return "SQLite"
+	case "postgres":
+		return "PostgreSQL"
+	}
+	return name
+}
