@@ -1,0 +1,180 @@
+package whatsapp
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/messages"
+)
+
+// maxText is how many characters WhatsApp takes in one text.
+const maxText = 65536
+
+// How long a send may take, and how much of that WhatsApp's answer.
+const (
+	sendTimeout = 90 * time.Second
+	ackTimeout  = 60 * time.Second
+)
+
+// ErrReachOut is wrapped by the fault with which WhatsApp's code 463 is reported. It is
+// given where the account may not begin new conversations for a while, and where this one
+// recipient takes nothing from people they do not know.
+var ErrReachOut = errors.New("refused with 463")
+
+// SendText sends a text to a JID or a phone number, and returns when WhatsApp's server has
+// acknowledged it. It is stored before it goes out, and what became of it afterwards. That
+// ctx ends does not take a message back: the send goes on, and its outcome is stored.
+func (s *Session) SendText(ctx context.Context, to, text string) (instances.Sent, error) {
+	if strings.TrimSpace(text) == "" {
+		return instances.Sent{}, fault.InField("text", "Write a message first.")
+	}
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxText {
+		return instances.Sent{}, fault.InField("text", "A message is valid UTF-8 and has at most 65,536 characters.")
+	}
+	jid, err := recipient(to)
+	if err != nil {
+		return instances.Sent{}, err
+	}
+	a := s.current()
+	if r := s.Report(); r.Status != instances.Connected {
+		return instances.Sent{}, fault.New(fault.Unavailable,
+			"This number is not connected to WhatsApp at the moment, so the message was not sent. Try again when it is connected.")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	if jid, err = a.registered(ctx, jid); err != nil {
+		return instances.Sent{}, err
+	}
+	return s.send(ctx, a, jid, messages.Text, text, &waE2E.Message{Conversation: proto.String(text)})
+}
+
+// send stores and sends content.
+func (s *Session) send(ctx context.Context, a *account, to types.JID, kind messages.Kind, text string, content *waE2E.Message) (instances.Sent, error) {
+	raw, err := proto.Marshal(content)
+	if err != nil {
+		return instances.Sent{}, err
+	}
+	msg := messages.Message{
+		ID: a.client.GenerateMessageID(), FromMe: true, Kind: kind, Text: text, Raw: raw,
+		// WhatsApp counts in whole seconds; with a fraction, an answer within the same
+		// second would seem older than this.
+		At: time.Now().Truncate(time.Second), Status: messages.Queued,
+	}
+	msg.Chat, msg.ChatLID = a.forms(ctx, to, types.EmptyJID)
+	msg.Sender, msg.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
+	if err := s.messages.Save(ctx, msg); err != nil {
+		return instances.Sent{}, err
+	}
+	var answer whatsmeow.SendResponse
+	err = a.guard.Send(ctx, func(ctx context.Context) (err error) {
+		answer, err = a.client.SendMessage(ctx, to, content,
+			whatsmeow.SendRequestExtra{ID: msg.ID, Timeout: ackTimeout})
+		return err
+	})
+	if err != nil {
+		if stored := s.messages.SetDelivery(ctx, msg.Chat, []string{msg.ID}, messages.NotSent); stored != nil {
+			s.log.Error("failed send not stored", "error", stored)
+		}
+		s.log.Warn("send failed", "error", scrub(err.Error()))
+		return instances.Sent{}, s.sendFault(err)
+	}
+	if err := s.messages.Acknowledged(ctx, msg.Chat, msg.ID, answer.Timestamp); err != nil {
+		s.log.Error("acknowledged send not stored", "error", err)
+	}
+	return instances.Sent{ID: msg.ID, Chat: msg.Chat, At: answer.Timestamp}, nil
+}
+
+func (s *Session) sendFault(err error) error {
+	var gone *whatsmeow.DisconnectedError
+	switch {
+	case errors.Is(err, whatsmeow.ErrServerReturnedError) && strings.HasSuffix(err.Error(), " 463"):
+		text := "WhatsApp refused this message (463). Either this number may not begin new conversations for a while, or this recipient takes no messages from people they do not know. Replies in open conversations still work; wait for the recipient to write first, and send nothing in bulk."
+		if s.Report().Reason == instances.ReachOutLimit {
+			text = "WhatsApp lets this number begin no new conversations for a while (463). Replies in open conversations still work."
+		}
+		return fault.Wrap(fault.Throttled, text, errors.Join(ErrReachOut, err))
+	case errors.Is(err, whatsmeow.ErrServerReturnedError):
+		return fault.Wrap(fault.Conflict, "WhatsApp's server refused this message.", err)
+	case errors.Is(err, whatsmeow.ErrUnknownServer), errors.Is(err, whatsmeow.ErrBroadcastListUnsupported),
+		errors.Is(err, whatsmeow.ErrRecipientADJID):
+		return fault.Wrap(fault.Invalid, "Messages cannot be sent to this kind of address.", err)
+	case errors.Is(err, whatsmeow.ErrNotInGroup), errors.Is(err, whatsmeow.ErrGroupNotFound):
+		return fault.Wrap(fault.NotFound, "This number is not in that group.", err)
+	case errors.As(err, &gone), errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn):
+		return fault.Wrap(fault.Unavailable, "The connection to WhatsApp broke while sending, so the message probably did not go out.", err)
+	case errors.Is(err, whatsmeow.ErrMessageTimedOut), errors.Is(err, whatsmeow.ErrIQTimedOut), errors.Is(err, context.DeadlineExceeded):
+		return fault.Wrap(fault.Unavailable, "WhatsApp did not confirm the message in time. It may or may not have gone out.", err)
+	}
+	return err
+}
+
+// recipient reads a JID or a phone number.
+func recipient(to string) (types.JID, error) {
+	to = strings.TrimSpace(to)
+	if !strings.Contains(to, "@") {
+		digits, err := phoneDigits(to, "to")
+		if err != nil {
+			return types.EmptyJID, err
+		}
+		return types.NewJID(digits, types.DefaultUserServer), nil
+	}
+	jid, err := types.ParseJID(to)
+	if err != nil || jid.User == "" {
+		return types.EmptyJID, fault.InField("to", "This is neither a phone number nor a WhatsApp address.")
+	}
+	return plainJID(jid), nil
+}
+
+// registered makes sure that a phone number nothing is known of yet is on WhatsApp, and
+// returns the address that WhatsApp has for it: in some countries it differs from what is
+// dialled. Where WhatsApp does not say, jid comes back as it is.
+func (a *account) registered(ctx context.Context, jid types.JID) (types.JID, error) {
+	if jid.Server != types.DefaultUserServer {
+		return jid, nil
+	}
+	if lid, err := a.device.LIDs.GetLIDForPN(ctx, jid); err == nil && !lid.IsEmpty() {
+		return jid, nil
+	}
+	found, err := a.client.IsOnWhatsApp(ctx, []string{"+" + jid.User})
+	if err != nil || len(found) == 0 {
+		return jid, nil
+	}
+	if !found[0].IsIn {
+		return types.EmptyJID, fault.InField("to", "This phone number is not on WhatsApp. Check the country code and the digits.")
+	}
+	for _, j := range []types.JID{found[0].PhoneNumber, found[0].JID} {
+		if j.Server == types.DefaultUserServer {
+			return j.ToNonAD(), nil
+		}
+	}
+	return jid, nil
+}
+
+// messageForRetry finds what was sent, for a device that could not read it, also after a
+// restart.
+func (s *Session) messageForRetry(_, to types.JID, id types.MessageID) *waE2E.Message {
+	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+	defer cancel()
+	stored, lid := s.current().forms(ctx, to, types.EmptyJID)
+	for _, chat := range []string{stored, lid} {
+		raw, err := s.messages.SentRaw(ctx, chat, id)
+		if err != nil {
+			s.log.Error("sent message not read", "error", err)
+		}
+		var m waE2E.Message
+		if raw != nil && proto.Unmarshal(raw, &m) == nil {
+			return &m
+		}
+	}
+	return nil
+}

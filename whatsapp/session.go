@@ -1,0 +1,208 @@
+// Package whatsapp holds one number's connection to WhatsApp.
+//
+// A Session keeps the connection up, pairs the number with its phone, stores what arrives
+// before WhatsApp is told that it arrived, and sends. It always knows how the number stands,
+// and says "connected" only while WhatsApp gives signs of life. Of all packages only this
+// one and its sub-folders know whatsmeow, the library that speaks WhatsApp's protocol.
+package whatsapp
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waCompanionReg"
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+
+	"switchboard/instances"
+	"switchboard/messages"
+	"switchboard/whatsapp/serial"
+)
+
+// Options of a session.
+type Options struct {
+	Keys      *sql.DB // the keys database; stays the caller's to close, after Close
+	Dialect   string  // in which whatsmeow has to speak to Keys
+	Messages  *messages.Messages
+	Simulator *Simulator // nil: the real network
+	Log       *slog.Logger
+
+	pace *pace // for tests; nil: the usual one
+}
+
+// Session is one number's connection. All methods may be called from any goroutine. Errors
+// that a person can do something about are faults.
+type Session struct {
+	log      *slog.Logger
+	store    *sqlstore.Container
+	messages *messages.Messages
+	network  *network
+	pace     pace
+
+	ctx    context.Context // of everything that goes on until Close
+	cancel context.CancelFunc
+	inbox  chan func(*keeper) // what the keeper has to deal with
+	stop   chan struct{}
+	done   chan struct{} // closed when the keeper has ended
+	once   sync.Once     // for Close
+
+	mu      sync.Mutex
+	account *account
+	report  instances.Report
+	changed chan struct{}
+	leaving bool // a logout that was asked for here is under way
+}
+
+// account is one linked device, or one that waits to be linked: its keys and its client. A
+// logout ends it, and another takes its place.
+type account struct {
+	device *store.Device
+	client *whatsmeow.Client
+	guard  *serial.Guard
+}
+
+// announce sets how the phone lists us under "Linked devices". whatsmeow keeps that in
+// package variables.
+var announce = sync.OnceFunc(func() {
+	store.SetOSInfo("Switchboard", [3]uint32{1, 0, 0})
+	store.DeviceProps.PlatformType = waCompanionReg.DeviceProps_CHROME.Enum()
+	store.DeviceProps.RequireFullSync = proto.Bool(false)
+})
+
+// Open brings the keys database to whatsmeow's schema and begins to connect. It does not
+// wait for the connection: Report and Changed tell what becomes of it.
+func Open(ctx context.Context, o Options) (*Session, error) {
+	announce()
+	s := &Session{
+		log: o.Log, messages: o.Messages,
+		store:   sqlstore.NewWithDB(o.Keys, o.Dialect, bridge(o.Log)),
+		network: newNetwork(o.Simulator),
+		pace:    usualPace,
+		inbox:   make(chan func(*keeper), 64),
+		stop:    make(chan struct{}), done: make(chan struct{}),
+		changed: make(chan struct{}),
+		report:  instances.Report{Status: instances.Starting},
+	}
+	if o.pace != nil {
+		s.pace = *o.pace
+	}
+	if err := s.store.Upgrade(ctx); err != nil {
+		return nil, fmt.Errorf("prepare the keys database: %w", err)
+	}
+	device, err := s.store.GetFirstDevice(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the linked device: %w", err)
+	}
+	if err := s.messages.FailQueued(ctx); err != nil {
+		return nil, err
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.take(device)
+	go newKeeper(s).run()
+	return s, nil
+}
+
+// take makes device the session's.
+func (s *Session) take(device *store.Device) *account {
+	a := &account{device: device, guard: serial.Wrap(device)}
+	a.client = whatsmeow.NewClient(device, bridge(s.log))
+	s.network.equip(a.client)
+	a.client.BackgroundEventCtx = s.ctx
+	// The keeper alone decides when to connect: whatsmeow's own waits grow to minutes, and
+	// all its first attempts come at the same moment.
+	a.client.EnableAutoReconnect = false
+	a.client.DisableLoginAutoReconnect = true
+	// A message counts as received when it is stored, not before.
+	a.client.SynchronousAck = true
+	a.client.EnableDecryptedEventBuffer = true
+	a.client.EmitAppStateEventsOnFullSync = true // the address book comes in no other way
+	a.client.GetMessageForRetry = s.messageForRetry
+	a.client.AddEventHandlerWithSuccessStatus(func(evt any) bool { return s.handle(a, evt) })
+	s.mu.Lock()
+	s.account = a
+	s.mu.Unlock()
+	return a
+}
+
+func (s *Session) current() *account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account
+}
+
+// Report returns how the number stands.
+func (s *Session) Report() instances.Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.report
+	if r.JID != "" {
+		r.ProvenAt = s.network.lastHeard()
+	}
+	if r.Pairing != nil {
+		p := *r.Pairing
+		r.Pairing = &p
+	}
+	return r
+}
+
+// Changed returns a channel that is closed at the next change of the report.
+func (s *Session) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// Close disconnects and waits until nothing of the session runs any more, at most a few
+// seconds: whatsmeow cannot be interrupted in the middle of a handshake.
+func (s *Session) Close() {
+	s.once.Do(func() {
+		close(s.stop)
+		// The goodbye to a line that is dead would wait for an answer.
+		polite := time.AfterFunc(s.pace.goodbye, s.network.cut)
+		defer polite.Stop()
+		select {
+		case <-s.done:
+		case <-time.After(s.pace.goodbye + 5*time.Second):
+			s.log.Warn("closed in the middle of a handshake")
+		}
+		s.cancel()
+	})
+}
+
+// tell hands f to the keeper and does not wait for it.
+func (s *Session) tell(f func(*keeper)) {
+	select {
+	case s.inbox <- f:
+	case <-s.stop:
+	}
+}
+
+// errClosed is what commands fail with after Close.
+var errClosed = errors.New("the session is closed")
+
+// ask hands f to the keeper and waits until it has run.
+func (s *Session) ask(ctx context.Context, f func(*keeper) error) error {
+	answer := make(chan error, 1)
+	s.tell(func(k *keeper) { answer <- f(k) })
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.done:
+		return errClosed
+	}
+}
+
+// linked says whether the device is linked to a phone.
+func (a *account) linked() bool { return !a.jid().IsEmpty() }
+
+func (a *account) jid() types.JID { return a.device.GetJID() }
