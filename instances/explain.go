@@ -137,6 +137,7 @@ var causes = map[Reason]string{
 	ServerBusy:       "WhatsApp is busy and asked to come back a little later.",
 	LoggedOutByPhone: "The phone removed Switchboard from its linked devices.",
 	LoggedOutByUser:  "This number was logged out here.",
+	AccountBlocked:   "WhatsApp locked or banned this account and ended the link. Open WhatsApp on the phone to read why.",
 	TemporaryBan:     "WhatsApp has banned this account for a while.",
 	ReachOutLimit:    "WhatsApp refuses new conversations from this number for a while.",
 	ConnectFailure:   "WhatsApp refused to let this number in.",

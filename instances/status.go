@@ -56,6 +56,7 @@ const (
 	ServerBusy       Reason = "server_busy"       // WhatsApp asked to come back later
 	LoggedOutByPhone Reason = "logged_out_by_phone"
 	LoggedOutByUser  Reason = "logged_out_by_user"
+	AccountBlocked   Reason = "account_blocked" // WhatsApp locked or banned the account and ended the link
 	TemporaryBan     Reason = "temporary_ban"
 	ReachOutLimit    Reason = "reach_out_limit" // 463: new chats are refused for a while
 	ConnectFailure   Reason = "connect_failure" // WhatsApp refused the login for another reason
