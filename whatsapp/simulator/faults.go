@@ -1,8 +1,10 @@
 package simulator
 
 import (
+	"slices"
 	"time"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 )
 
@@ -39,45 +41,145 @@ type LoginFailure struct {
 	Times  int           // how many logins fail; 0 = until it is cleared
 }
 
-// Connection is one live connection.
-type Connection struct {
-	ID     int64     // never used twice
-	JID    types.JID // zero before login and for a client that is being paired
-	Since  time.Time
-	Logins int // how often this device has logged in since the network was opened
+// faults are the standing ones; guarded by Network.connMu.
+type faults struct {
+	logins []loginFault
+	sends  []sendFault
 }
 
-// Stats counts since the network was opened.
-type Stats struct {
-	Connections int64 // accepted websockets
-	Logins      int64
-	Messages    int64 // accepted from clients, without repetitions
-	Deliveries  int64 // message stanzas written to clients
-	Receipts    int64
-	Retries     int64 // retry receipts
-	Iqs         int64
-	UnknownIqs  int64 // answered with error 501
-	Queued      int64 // stanzas that wait for a receipt now
+type loginFault struct {
+	target  Target
+	failure LoginFailure
+}
+
+type sendFault struct {
+	target Target
+	code   int
+}
+
+// matches reports whether the target covers a device. A client that is not paired, which
+// has neither number nor device, is covered by everybody.
+func (t Target) matches(number string, device *uint16) bool {
+	switch {
+	case t.Number != "" && t.Number != number:
+		return false
+	case t.Device != nil:
+		return device != nil && *t.Device == *device
+	}
+	return device == nil || *device != 0
+}
+
+func (t Target) equal(o Target) bool {
+	return t.Number == o.Number && (t.Device == nil) == (o.Device == nil) && (t.Device == nil || *t.Device == *o.Device)
+}
+
+// struck lists the live connections of a target.
+func (n *Network) struck(t Target) []*connection {
+	return slices.DeleteFunc(n.live(), func(c *connection) bool {
+		if d := c.device.Load(); d != nil {
+			return !t.matches(d.account.Number, &d.ID)
+		}
+		return !t.matches("", nil)
+	})
 }
 
 // Drop closes the sockets without a word and returns how many.
-func (n *Network) Drop(t Target) int { return 0 }
+func (n *Network) Drop(t Target) int {
+	conns := n.struck(t)
+	for _, c := range conns {
+		c.close()
+	}
+	return len(conns)
+}
 
 // Silence makes the live connections mute and deaf, or ends that: the sockets stay open,
 // what comes in is thrown away, what would go out waits. New connections are not affected.
-func (n *Network) Silence(t Target, on bool) int { return 0 }
+func (n *Network) Silence(t Target, on bool) int {
+	conns := n.struck(t)
+	for _, c := range conns {
+		c.silent.Store(on)
+		c.wakeUp()
+	}
+	return len(conns)
+}
 
-// FailStream ends the connections with a stream error.
-func (n *Network) FailStream(t Target, e StreamError) int { return 0 }
+// FailStream ends the connections with a stream error and returns how many.
+func (n *Network) FailStream(t Target, e StreamError) int {
+	conns := n.struck(t)
+	for _, c := range conns {
+		switch d := c.device.Load(); e {
+		case StreamReplaced:
+			c.finish(replaced(), goodbye)
+		case StreamRemoved:
+			if d != nil && d.ID != 0 {
+				n.unlink(d)
+			}
+			c.finish(deviceRemoved(), goodbye)
+		case StreamRestart:
+			c.finish(node("stream:error", waBinary.Attrs{"code": string(e)}), restartGrace)
+		default:
+			c.finish(node("stream:error", waBinary.Attrs{"code": string(e)}), goodbye)
+		}
+	}
+	return len(conns)
+}
 
-// FailLogins makes coming logins fail; nil clears.
-func (n *Network) FailLogins(t Target, f *LoginFailure) {}
+func replaced() waBinary.Node {
+	return node("stream:error", nil, node("conflict", waBinary.Attrs{"type": "replaced"}))
+}
 
-// RefuseSends answers messages with that error code, 463 for example; 0 clears.
-func (n *Network) RefuseSends(t Target, code int) {}
+func deviceRemoved() waBinary.Node {
+	return node("stream:error", waBinary.Attrs{"code": "401"}, node("conflict", waBinary.Attrs{"type": "device_removed"}))
+}
 
-// Connections lists the live connections, oldest first.
-func (n *Network) Connections() []Connection { return nil }
+// FailLogins makes coming logins of a target fail; nil clears. A fault for everybody also
+// strikes clients that are not paired yet.
+func (n *Network) FailLogins(t Target, f *LoginFailure) {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	n.faults.logins = slices.DeleteFunc(n.faults.logins, func(l loginFault) bool { return l.target.equal(t) })
+	if f != nil {
+		n.faults.logins = append(n.faults.logins, loginFault{t, *f})
+	}
+}
 
-// Stats returns the counters.
-func (n *Network) Stats() Stats { return Stats{} }
+// takeLoginFailure returns the failure for one login and counts it.
+func (n *Network) takeLoginFailure(number string, device *uint16) *LoginFailure {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	for i := range n.faults.logins {
+		l := &n.faults.logins[i]
+		if !l.target.matches(number, device) {
+			continue
+		}
+		f := l.failure
+		if l.failure.Times > 0 {
+			if l.failure.Times--; l.failure.Times == 0 {
+				n.faults.logins = slices.Delete(n.faults.logins, i, i+1)
+			}
+		}
+		return &f
+	}
+	return nil
+}
+
+// RefuseSends answers a target's messages with that error code, 463 for example; 0 clears.
+func (n *Network) RefuseSends(t Target, code int) {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	n.faults.sends = slices.DeleteFunc(n.faults.sends, func(s sendFault) bool { return s.target.equal(t) })
+	if code != 0 {
+		n.faults.sends = append(n.faults.sends, sendFault{t, code})
+	}
+}
+
+func (n *Network) refusal(d *device) int {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	for _, s := range n.faults.sends {
+		if s.target.matches(d.account.Number, &d.ID) {
+			return s.code
+		}
+	}
+	return 0
+}

@@ -1,0 +1,200 @@
+package simulator
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	_ "github.com/mattn/go-sqlite3" // the driver
+	"go.mau.fi/whatsmeow/util/keys"
+)
+
+// schema of the network's own database. It is SQLite only, since a simulated network lives
+// in one process and one folder.
+const schema = `
+CREATE TABLE IF NOT EXISTS "meta" ("name" TEXT PRIMARY KEY, "value" BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS "accounts" ("number" TEXT PRIMARY KEY, "lid" TEXT NOT NULL UNIQUE, "data" BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS "devices" ("number" TEXT NOT NULL, "device" INTEGER NOT NULL, "data" BLOB NOT NULL,
+	PRIMARY KEY ("number", "device"));
+CREATE TABLE IF NOT EXISTS "prekeys" ("number" TEXT NOT NULL, "device" INTEGER NOT NULL, "first" INTEGER NOT NULL,
+	"count" INTEGER NOT NULL, "keys" BLOB NOT NULL, PRIMARY KEY ("number", "device", "first"));
+CREATE TABLE IF NOT EXISTS "queue" ("seq" INTEGER PRIMARY KEY, "number" TEXT NOT NULL, "device" INTEGER NOT NULL,
+	"class" TEXT NOT NULL, "key" TEXT NOT NULL, "stanza" BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS "groups" ("id" TEXT PRIMARY KEY, "data" BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS "app_state" ("number" TEXT NOT NULL, "collection" TEXT NOT NULL, "version" INTEGER NOT NULL,
+	"patch" BLOB NOT NULL, PRIMARY KEY ("number", "collection", "version"));
+`
+
+// state is the network's folder: a database for everything but media.
+type state struct {
+	writeDB, readDB *sql.DB
+	journal         *journal
+	mediaDir        string
+}
+
+func openState(ctx context.Context, dir string) (*state, error) {
+	mediaDir := filepath.Join(dir, "media")
+	if err := os.MkdirAll(mediaDir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of the simulated network: %w", err)
+	}
+	dsn := (&url.URL{Scheme: "file", Opaque: url.PathEscape(filepath.Join(dir, "network.db")), RawQuery: "_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=5000"}).String()
+	s := &state{mediaDir: mediaDir}
+	var err error
+	if s.writeDB, err = sql.Open("sqlite3", dsn); err != nil {
+		return nil, fmt.Errorf("database of the simulated network: %w", err)
+	}
+	if _, err = s.writeDB.ExecContext(ctx, schema); err != nil {
+		return nil, errors.Join(fmt.Errorf("database of the simulated network: %w", err), s.writeDB.Close())
+	}
+	if s.readDB, err = sql.Open("sqlite3", dsn); err != nil {
+		return nil, errors.Join(err, s.writeDB.Close())
+	}
+	s.readDB.SetMaxOpenConns(4)
+	if s.journal, err = newJournal(ctx, s.writeDB); err != nil {
+		return nil, errors.Join(err, s.readDB.Close(), s.writeDB.Close())
+	}
+	return s, nil
+}
+
+func (s *state) close() error {
+	return errors.Join(s.journal.close(), s.readDB.Close(), s.writeDB.Close())
+}
+
+// processRoot is the root key of every network whose folder is new, and of all phones in
+// this process: whatsmeow keeps the root key that it trusts in a variable of the process.
+var processRoot = sync.OnceValue(keys.NewKeyPair)
+
+// key returns the key pair of that name, which is made on first use.
+func (s *state) key(ctx context.Context, name string, make func() *keys.KeyPair) (*keys.KeyPair, error) {
+	var private []byte
+	err := s.readDB.QueryRowContext(ctx, `SELECT "value" FROM "meta" WHERE "name" = $1`, name).Scan(&private)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		pair := make()
+		return pair, s.journal.write(op{`INSERT INTO "meta" ("name", "value") VALUES ($1, $2)`, []any{name, pair.Priv[:]}})
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	case len(private) != 32:
+		return nil, fmt.Errorf("%s in the database of the simulated network is damaged", name)
+	}
+	return keys.NewKeyPairFromPrivateKey([32]byte(private)), nil
+}
+
+// load fills the network from the database.
+func (n *Network) load(ctx context.Context) error {
+	db := n.state.readDB
+	err := each(ctx, db, `SELECT "number", "lid", "data" FROM "accounts"`, func(rows *sql.Rows) error {
+		a := &account{versions: map[string]uint64{}}
+		var raw []byte
+		if err := rows.Scan(&a.Number, &a.LID, &raw); err != nil {
+			return err
+		}
+		n.accounts[a.Number], n.lids[a.LID] = a, a
+		return json.Unmarshal(raw, a)
+	})
+	if err != nil {
+		return err
+	}
+	err = each(ctx, db, `SELECT "number", "device", "data" FROM "devices" ORDER BY "number", "device"`, func(rows *sql.Rows) error {
+		d := &device{}
+		var number string
+		var raw []byte
+		if err := rows.Scan(&number, &d.ID, &raw); err != nil {
+			return err
+		}
+		if d.account = n.accounts[number]; d.account == nil {
+			return nil
+		}
+		d.account.devices = append(d.account.devices, d)
+		return json.Unmarshal(raw, d)
+	})
+	if err != nil {
+		return err
+	}
+	err = each(ctx, db, `SELECT "seq", "number", "device", "class", "key", "stanza" FROM "queue" ORDER BY "seq"`, func(rows *sql.Rows) error {
+		it := &item{written: true}
+		if err := rows.Scan(&it.seq, &it.number, &it.device, &it.class, &it.key, &it.stanza); err != nil {
+			return err
+		}
+		n.sequence.Store(it.seq)
+		if a := n.accounts[it.number]; a != nil && a.device(it.device) != nil {
+			q := &a.device(it.device).queue
+			q.items = append(q.items, it)
+			n.stats.queued.Add(1)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = each(ctx, db, `SELECT "number", "collection", MAX("version") FROM "app_state" GROUP BY "number", "collection"`, func(rows *sql.Rows) error {
+		var number, collection string
+		var version uint64
+		if err := rows.Scan(&number, &collection, &version); err != nil {
+			return err
+		}
+		if a := n.accounts[number]; a != nil {
+			a.versions[collection] = version
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(ctx, db, `SELECT "id", "data" FROM "groups"`, func(rows *sql.Rows) error {
+		g := &group{}
+		var raw []byte
+		if err := rows.Scan(&g.ID, &raw); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(raw, g); err != nil {
+			return err
+		}
+		n.addGroup(g)
+		return nil
+	})
+}
+
+func each(ctx context.Context, db *sql.DB, query string, f func(*sql.Rows) error) error {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return fmt.Errorf("load the simulated network: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return fmt.Errorf("load the simulated network: %w", err)
+		}
+	}
+	return rows.Err()
+}
+
+// removeDevice needs mu.
+func (n *Network) removeDevice(d *device) {
+	a := d.account
+	d.removed.Store(true)
+	a.devices = slices.DeleteFunc(slices.Clone(a.devices), func(other *device) bool { return other == d })
+	n.state.journal.later(
+		op{`DELETE FROM "devices" WHERE "number" = $1 AND "device" = $2`, []any{a.Number, d.ID}},
+		op{`DELETE FROM "prekeys" WHERE "number" = $1 AND "device" = $2`, []any{a.Number, d.ID}},
+		op{`DELETE FROM "queue" WHERE "number" = $1 AND "device" = $2`, []any{a.Number, d.ID}},
+	)
+	q := &d.queue
+	q.mu.Lock()
+	for _, it := range q.items {
+		if it != nil && !it.acked {
+			it.acked = true
+			n.stats.queued.Add(-1)
+			n.state.journal.drop(it)
+		}
+	}
+	q.items, q.next, q.inFlight = nil, 0, 0
+	q.mu.Unlock()
+}
