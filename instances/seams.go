@@ -112,6 +112,7 @@ type Paired struct {
 	JID      string // with device
 	PushName string
 	Source   string // where it was found, in words for a person; no credentials
+	Imported bool   // it was taken over before
 }
 
 // Importer takes paired numbers over from a store of another program, which it never
