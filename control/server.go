@@ -2,49 +2,136 @@ package control
 
 import (
 	"context"
+	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"time"
 
-	"switchboard/instances"
+	"switchboard/fault"
 )
 
-var errSkeleton = errors.New("not there yet")
-
-// Listen makes the control socket in an instance's folder and listens on it. It replaces
-// a socket that was left behind: the caller holds the lock of the instance. The length of
-// dir does not matter.
-func Listen(dir string) (net.Listener, error) { return nil, errSkeleton }
-
-// Serve answers the panel on l until ctx ends, and returns nil then.
-func Serve(ctx context.Context, l net.Listener, token string, h Handler) error { return errSkeleton }
-
-// ReadStartDocument reads and checks the one JSON object on a worker's standard input.
-func ReadStartDocument(r io.Reader) (StartDocument, error) { return StartDocument{}, errSkeleton }
-
-// NoteExit leaves code in the instance's folder for a panel that is not the worker's
-// parent and so cannot learn the exit code. A worker calls it last, before it ends on
-// purpose.
-func NoteExit(dir string, code ExitCode) error { return errSkeleton }
-
-// Client asks a worker over its control socket. It is safe for concurrent use.
-type Client struct{}
-
-// Dial returns a client for the worker behind socket. It does not connect yet.
-func Dial(socket, token string) *Client { return &Client{} }
-
-func (c *Client) Reports(ctx context.Context) <-chan instances.Report { return nil }
-func (c *Client) Pair(ctx context.Context) error                      { return errSkeleton }
-func (c *Client) PairPhone(ctx context.Context, phone string) (instances.PhoneCode, error) {
-	return instances.PhoneCode{}, errSkeleton
+// Serve answers the panel on l, which it closes, until ctx ends. It returns nil then, and
+// at most two seconds later: answers that take longer are cut off. Only processes of the
+// same user (and root) are let in, and only with the token.
+func Serve(ctx context.Context, l net.Listener, token string, h Handler) error {
+	if token == "" {
+		l.Close()
+		return errors.New("serve control socket: no token")
+	}
+	streams, cut := context.WithCancel(context.Background())
+	defer cut()
+	srv := &http.Server{
+		Handler:           guard(token, routes(h)),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return streams },
+	}
+	srv.RegisterOnShutdown(cut) // the report streams would hold the shutdown up
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(guarded{l}) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if srv.Shutdown(last) != nil {
+		srv.Close()
+	}
+	<-served
+	return nil
 }
-func (c *Client) AnswerPasskey(ctx context.Context, credential []byte) error { return errSkeleton }
-func (c *Client) ConfirmPasskey(ctx context.Context) error                   { return errSkeleton }
-func (c *Client) Logout(ctx context.Context) error                           { return errSkeleton }
-func (c *Client) Reconnect(ctx context.Context) error                        { return errSkeleton }
-func (c *Client) SendText(ctx context.Context, to, text string) (instances.Sent, error) {
-	return instances.Sent{}, errSkeleton
+
+// guard refuses requests without the token and takes it off the others.
+func guard(token string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(token)) != 1 {
+			writeTrouble(w, fault.New(fault.Unauthenticated, "The control socket needs its token."))
+			return
+		}
+		r.Header.Del(tokenHeader)
+		next.ServeHTTP(w, r)
+	})
 }
-func (c *Client) Stop(ctx context.Context) error { return errSkeleton }
-func (c *Client) API() http.RoundTripper         { return nil }
+
+func routes(h Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathReports, func(w http.ResponseWriter, r *http.Request) { streamReports(w, r, h) })
+	mux.HandleFunc("POST "+pathPair, answer(func(ctx context.Context, _ struct{}) (any, error) {
+		return nil, h.Pair(ctx)
+	}))
+	mux.HandleFunc("POST "+pathPairPhone, answer(func(ctx context.Context, in phoneRequest) (any, error) {
+		return h.PairPhone(ctx, in.Phone)
+	}))
+	mux.HandleFunc("POST "+pathAnswerPasskey, answer(func(ctx context.Context, in passkeyRequest) (any, error) {
+		return nil, h.AnswerPasskey(ctx, in.Credential)
+	}))
+	mux.HandleFunc("POST "+pathConfirmPasskey, answer(func(ctx context.Context, _ struct{}) (any, error) {
+		return nil, h.ConfirmPasskey(ctx)
+	}))
+	mux.HandleFunc("POST "+pathLogout, answer(func(ctx context.Context, _ struct{}) (any, error) {
+		return nil, h.Logout(ctx)
+	}))
+	mux.HandleFunc("POST "+pathReconnect, answer(func(ctx context.Context, _ struct{}) (any, error) {
+		return nil, h.Reconnect(ctx)
+	}))
+	mux.HandleFunc("POST "+pathSendText, answer(func(ctx context.Context, in textRequest) (any, error) {
+		return h.SendText(ctx, in.To, in.Text)
+	}))
+	mux.HandleFunc("POST "+pathStop, answer(func(context.Context, struct{}) (any, error) {
+		h.Stop()
+		return nil, nil
+	}))
+	mux.Handle(pathAPI+"/", http.StripPrefix(pathAPI, h.API()))
+	return mux
+}
+
+// answer adapts one question of the panel: a JSON object in, a JSON object or a fault out.
+func answer[In any](ask func(context.Context, In) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDocument)).Decode(&in)
+		if err != nil && !errors.Is(err, io.EOF) {
+			writeTrouble(w, fault.Wrap(fault.Invalid, "The request is not the JSON object that it has to be.", err))
+			return
+		}
+		out, err := ask(r.Context(), in)
+		if err != nil {
+			writeTrouble(w, err)
+			return
+		}
+		if out == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(out) // a panel that went away is no one's trouble
+	}
+}
+
+// streamReports writes the present report, every changed one, and the present one again
+// whenever nothing changed for a while.
+func streamReports(w http.ResponseWriter, r *http.Request, h Handler) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out, rc := json.NewEncoder(w), http.NewResponseController(w)
+	beat := time.NewTimer(heartbeat)
+	defer beat.Stop()
+	for {
+		changed := h.Changed() // before Report: a change in between is then seen twice, not never
+		// A panel that stopped reading must not hold this goroutine for ever.
+		if rc.SetWriteDeadline(time.Now().Add(heartbeat)) != nil || out.Encode(h.Report()) != nil || rc.Flush() != nil {
+			return
+		}
+		beat.Reset(heartbeat)
+		select {
+		case <-changed:
+		case <-beat.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
