@@ -1,0 +1,222 @@
+package phone
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// book is what all phones of a fleet keep: who they are, and their entries.
+type book struct {
+	db  *sql.DB
+	seq atomic.Int64
+}
+
+const schema = `
+CREATE TABLE IF NOT EXISTS "phones" (
+	"number" TEXT PRIMARY KEY,
+	"record" TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS "entries" (
+	"phone"   TEXT NOT NULL,
+	"chat"    TEXT NOT NULL,
+	"id"      TEXT NOT NULL,
+	"seq"     BIGINT NOT NULL,
+	"at"      BIGINT NOT NULL,
+	"unread"  BIGINT NOT NULL,
+	"entry"   TEXT NOT NULL,
+	"message" BLOB NOT NULL,
+	PRIMARY KEY ("phone", "chat", "id")
+);
+CREATE UNIQUE INDEX IF NOT EXISTS "entries_by_seq" ON "entries" ("phone", "seq");
+CREATE INDEX IF NOT EXISTS "entries_by_time" ON "entries" ("phone", "chat", "at");
+`
+
+// record is what a phone has to remember beside its keys.
+type record struct {
+	Name     string `json:"name"`
+	RawID    uint32 `json:"raw_id"`    // of the account's statements about its devices
+	KeyIndex uint32 `json:"key_index"` // of the last linked device
+	Off      bool   `json:"off"`
+	Seeded   bool   `json:"seeded"` // app state
+	Answer   Answer `json:"answer"`
+}
+
+// row is an entry with what only the phone itself needs.
+type row struct {
+	Entry
+	ChatJID   string `json:"chat_jid"` // as the network addressed it
+	SenderJID string `json:"sender_jid"`
+	message   []byte // waE2E.Message
+}
+
+func openBook(ctx context.Context, db *sql.DB) (*book, error) {
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		return nil, fmt.Errorf("set up the phones' tables: %w", err)
+	}
+	var seq int64
+	if err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX("seq"), 0) FROM "entries"`).Scan(&seq); err != nil {
+		return nil, fmt.Errorf("find the last entry: %w", err)
+	}
+	b := &book{db: db}
+	b.seq.Store(seq)
+	return b, nil
+}
+
+func (b *book) saveRecord(ctx context.Context, number string, r record) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = b.db.ExecContext(ctx, `INSERT INTO "phones" ("number", "record") VALUES ($1, $2)
+		ON CONFLICT ("number") DO UPDATE SET "record" = excluded."record"`, number, string(text))
+	if err != nil {
+		return fmt.Errorf("save a phone: %w", err)
+	}
+	return nil
+}
+
+func (b *book) records(ctx context.Context) (map[string]record, error) {
+	rows, err := b.db.QueryContext(ctx, `SELECT "number", "record" FROM "phones"`)
+	if err != nil {
+		return nil, fmt.Errorf("list the phones: %w", err)
+	}
+	defer rows.Close()
+	all := map[string]record{}
+	for rows.Next() {
+		var number, text string
+		var r record
+		if err := rows.Scan(&number, &text); err != nil {
+			return nil, fmt.Errorf("list the phones: %w", err)
+		}
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			return nil, fmt.Errorf("list the phones: %w", err)
+		}
+		all[number] = r
+	}
+	return all, rows.Err()
+}
+
+// add stores a new entry and gives it its Seq. It reports whether it was new. Adds and
+// updates of one phone must not overlap, or a reader could miss a Seq.
+func (b *book) add(ctx context.Context, phone string, r *row) (bool, error) {
+	r.Seq = b.seq.Add(1)
+	text, err := json.Marshal(r)
+	if err != nil {
+		return false, err
+	}
+	res, err := b.db.ExecContext(ctx, `INSERT INTO "entries" ("phone", "chat", "id", "seq", "at", "unread", "entry", "message")
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ("phone", "chat", "id") DO NOTHING`,
+		phone, r.Chat, r.ID, r.Seq, r.Time.UnixMilli(), number(r.Unread), string(text), r.message)
+	if err != nil {
+		return false, fmt.Errorf("save an entry: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
+
+// update changes one entry if change says so, and reports whether it did. An entry that is
+// not there is no error.
+func (b *book) update(ctx context.Context, phone, chat, id string, change func(*row) bool) (bool, error) {
+	r, err := b.get(ctx, phone, chat, id)
+	if err != nil || r == nil || !change(r) {
+		return false, err
+	}
+	r.Seq = b.seq.Add(1)
+	text, err := json.Marshal(r)
+	if err != nil {
+		return false, err
+	}
+	_, err = b.db.ExecContext(ctx, `UPDATE "entries" SET "seq" = $1, "unread" = $2, "entry" = $3, "message" = $4
+		WHERE "phone" = $5 AND "chat" = $6 AND "id" = $7`,
+		r.Seq, number(r.Unread), string(text), r.message, phone, chat, id)
+	if err != nil {
+		return false, fmt.Errorf("change an entry: %w", err)
+	}
+	return true, nil
+}
+
+const selectRow = `SELECT "entry", "message" FROM "entries" `
+
+// get returns one entry, nil if it is not there.
+func (b *book) get(ctx context.Context, phone, chat, id string) (*row, error) {
+	r, err := scanRow(b.db.QueryRowContext(ctx, selectRow+`WHERE "phone" = $1 AND "chat" = $2 AND "id" = $3`, phone, chat, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return r, err
+}
+
+// since returns entries that changed after seq, in the order of their changes.
+func (b *book) since(ctx context.Context, phone string, seq int64, limit int) ([]*row, error) {
+	return b.query(ctx, selectRow+`WHERE "phone" = $1 AND "seq" > $2 ORDER BY "seq" LIMIT $3`, phone, seq, limit)
+}
+
+// last returns the last entries of a chat before a time (Unix milliseconds), newest first.
+func (b *book) last(ctx context.Context, phone, chat string, before int64, limit int) ([]*row, error) {
+	return b.query(ctx, selectRow+`WHERE "phone" = $1 AND "chat" = $2 AND "at" < $3 ORDER BY "at" DESC, "seq" DESC LIMIT $4`,
+		phone, chat, before, limit)
+}
+
+// unread returns the entries of a chat that nobody has read.
+func (b *book) unread(ctx context.Context, phone, chat string) ([]*row, error) {
+	return b.query(ctx, selectRow+`WHERE "phone" = $1 AND "chat" = $2 AND "unread" = 1 ORDER BY "at"`, phone, chat)
+}
+
+// chats returns the chats of a phone with their numbers of unread entries, the liveliest first.
+func (b *book) chats(ctx context.Context, phone string) ([]Chat, error) {
+	rows, err := b.db.QueryContext(ctx, `SELECT "chat", SUM("unread") FROM "entries" WHERE "phone" = $1
+		GROUP BY "chat" ORDER BY MAX("at") DESC, "chat"`, phone)
+	if err != nil {
+		return nil, fmt.Errorf("list the chats: %w", err)
+	}
+	defer rows.Close()
+	var all []Chat
+	for rows.Next() {
+		var c Chat
+		if err := rows.Scan(&c.Chat, &c.Unread); err != nil {
+			return nil, fmt.Errorf("list the chats: %w", err)
+		}
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+func (b *book) query(ctx context.Context, q string, args ...any) ([]*row, error) {
+	rows, err := b.db.QueryContext(ctx, q, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	defer rows.Close()
+	var all []*row
+	for rows.Next() {
+		r, err := scanRow(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+func scanRow(s interface{ Scan(...any) error }) (*row, error) {
+	var text string
+	r := &row{}
+	if err := s.Scan(&text, &r.message); err != nil {
+		return nil, fmt.Errorf("read an entry: %w", err)
+	}
+	if err := json.Unmarshal([]byte(text), r); err != nil {
+		return nil, fmt.Errorf("read an entry: %w", err)
+	}
+	return r, nil
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
