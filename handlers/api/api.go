@@ -105,8 +105,10 @@ func newServer(o Options) *server {
 	s.mux.Get("/instances/{id}/qr", s.answer(s.showQR))
 	s.mux.Post("/instances/{id}/pair-code", s.answer(s.pairByCode))
 
-	s.mux.Handle("/instances/{id}/api", s.answer(s.forward))
-	s.mux.Handle("/instances/{id}/api/*", s.answer(s.forward))
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		s.mux.Method(method, "/instances/{id}/api", s.answer(s.forward))
+		s.mux.Method(method, "/instances/{id}/api/*", s.answer(s.forward))
+	}
 	return s
 }
 

@@ -100,6 +100,9 @@ func (s *server) createInstance(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if request != "" && i.Name != strings.Join(strings.Fields(in.Name), " ") {
+		return fault.InField("Idempotency-Key", "This Idempotency-Key has been used for another number. Use a new one for every number.")
+	}
 	w.Header().Set("Location", s.BasePath+"/api/v1/instances/"+url.PathEscape(string(i.ID)))
 	return writeJSON(w, http.StatusCreated, s.show(i))
 }

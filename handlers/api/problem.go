@@ -104,7 +104,7 @@ func (s *server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		path = mounted
 	}
 	var allowed []string
-	for _, method := range []string{"DELETE", "GET", "PATCH", "POST"} {
+	for _, method := range []string{"DELETE", "GET", "PATCH", "POST", "PUT"} {
 		if s.mux.Match(chi.NewRouteContext(), method, path) {
 			allowed = append(allowed, method)
 			if method == "GET" {

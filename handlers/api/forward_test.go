@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"switchboard/instances"
+)
+
+// worker serves handle on a socket of its own and returns the way there, whatever host a
+// request names, as the control socket does.
+func worker(t *testing.T, handle http.HandlerFunc) http.RoundTripper {
+	t.Helper()
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	way := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+	}}
+	t.Cleanup(way.CloseIdleConnections)
+	return way
+}
+
+type broken struct{}
+
+func (broken) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no such socket")
+}
+
+func TestForward(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := "/instances/" + string(s.add(instances.Instance{Status: instances.Connected})) + "/api"
+	s.supervisor.worker = worker(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, name := range []string{"Authorization", "Cookie"} {
+			if r.Header.Get(name) != "" {
+				t.Errorf("the worker sees the header %s", name)
+			}
+		}
+		http.SetCookie(w, &http.Cookie{Name: "switchboard", Value: "planted"})
+		w.Header().Set("X-Device-Id", r.Header.Get("X-Device-Id"))
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), body)
+	})
+	for _, c := range []struct{ method, path, body, want string }{
+		{"POST", "/send/message?x=1&y=%20", `{"phone":"49"}`, `POST /send/message?x=1&y=%20 {"phone":"49"}`},
+		{"GET", "", "", "GET / "},
+		{"GET", "/", "", "GET / "},
+		{"PUT", "/chat/a%2Fb%40g.us/messages", "x", "PUT /chat/a%2Fb%40g.us/messages x"},
+		{"PATCH", "/a//b", "", "PATCH /a//b "},
+		{"DELETE", "/api/v1/instances/x", "", "DELETE /api/v1/instances/x "},
+		{"POST", "/send/file", strings.Repeat("x", 2<<20), "POST /send/file " + strings.Repeat("x", 2<<20)},
+	} {
+		got := s.send(s.operator, c.method, path+c.path, c.body, "Cookie", "switchboard=x", "X-Device-Id", "49", "Content-Type", "text/plain")
+		s.wantStatus(got, http.StatusTeapot)
+		if got.body != c.want {
+			t.Errorf("%s %s arrives as %.80s", c.method, c.path, got.body)
+		}
+		if got.Header.Get("Set-Cookie") != "" || got.Header.Get("X-Device-Id") != "49" {
+			t.Errorf("%s %s: the headers are %v", c.method, c.path, got.Header)
+		}
+	}
+}
+
+func TestForwardToNobody(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := "/instances/" + string(s.add(instances.Instance{Status: instances.Idle})) + "/api/app/status"
+	s.wantProblem(s.send(s.operator, "GET", path, ""), http.StatusServiceUnavailable)
+	s.supervisor.worker = broken{}
+	if got := s.send(s.operator, "GET", path, ""); strings.Contains(got.body, "socket") {
+		t.Errorf("the answer tells the cause: %s", got.body)
+	} else {
+		s.wantProblem(got, http.StatusServiceUnavailable)
+	}
+}
