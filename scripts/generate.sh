@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 scripts/tools.sh node
-PATH="$PWD/.tools/node/bin:$PATH"
+PATH="$PWD/.tools/node:$PATH"
 export PATH
 go tool -modfile=tools.mod templ fmt views
 go tool -modfile=tools.mod templ generate

