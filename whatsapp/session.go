@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waCompanionReg"
 	"go.mau.fi/whatsmeow/store"
@@ -22,6 +23,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
+	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
 	"switchboard/whatsapp/serial"
@@ -77,6 +79,9 @@ var announce = sync.OnceFunc(func() {
 	store.DeviceProps.RequireFullSync = proto.Bool(false)
 })
 
+// ErrNewer says that the keys database was written by a newer program.
+var ErrNewer = errors.New("keys database is newer than this program")
+
 // Open brings the keys database to whatsmeow's schema and begins to connect. It does not
 // wait for the connection: Report and Changed tell what becomes of it.
 func Open(ctx context.Context, o Options) (*Session, error) {
@@ -94,8 +99,12 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if o.pace != nil {
 		s.pace = *o.pace
 	}
-	if err := s.store.Upgrade(ctx); err != nil {
-		return nil, fmt.Errorf("prepare the keys database: %w", err)
+	if err := s.store.Upgrade(ctx); errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) {
+		return nil, fault.Wrap(fault.Unavailable,
+			"The keys of this number were written by a newer version of Switchboard. Update Switchboard to go on.", errors.Join(ErrNewer, err))
+	} else if err != nil {
+		return nil, fault.Wrap(fault.Unavailable,
+			"The keys database of this number cannot be prepared. Look into the number's log.", err)
 	}
 	device, err := s.store.GetFirstDevice(ctx)
 	if err != nil {

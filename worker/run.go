@@ -1,0 +1,222 @@
+// Package worker is what a worker process does: it runs one number.
+//
+// A worker holds its number's connection to WhatsApp, stores what arrives, serves the
+// number's REST API on a port of its own, and answers the panel on a control socket. It
+// opens the two databases it is given and no other, and it goes on when the panel is gone.
+package worker
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"switchboard/control"
+	"switchboard/engine"
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/isolation"
+	"switchboard/messages"
+	"switchboard/whatsapp"
+)
+
+// farewell is how long requests under way may take when the worker ends.
+const farewell = 2 * time.Second
+
+// Run runs the number that doc describes until ctx ends or the panel says stop, and returns
+// how it ended. The code is also noted in the number's folder, and why the worker could not
+// run is written to standard error in one sentence. A panic is left to the runtime, which
+// writes it to standard error too.
+func Run(ctx context.Context, doc control.StartDocument, version string) control.ExitCode {
+	confine()
+	log, closeLog := openLog(doc)
+	defer closeLog()
+	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
+	code, err := run(ctx, doc, log)
+	if err != nil {
+		log.Error("worker cannot run", "code", int(code), "error", err)
+		fmt.Fprintln(os.Stderr, fault.MessageOf(err))
+	}
+	log.Info("worker ends", "code", int(code))
+	// Whoever does not hold the lock has nothing to say about the one that does.
+	if code != control.ExitLocked {
+		if err := control.NoteExit(doc.Dir, code); err != nil {
+			log.Error("exit cannot be noted", "error", err)
+		}
+	}
+	return code
+}
+
+// confine keeps what the process leaves on disk from other users: files are made private,
+// and a crash writes no image of the memory, which holds keys.
+func confine() {
+	syscall.Umask(0o077)
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+}
+
+func run(ctx context.Context, doc control.StartDocument, log *slog.Logger) (control.ExitCode, error) {
+	release, err := isolation.Lock(doc.Dir)
+	if err != nil {
+		return exitCode(err), err
+	}
+	defer release()
+
+	port, err := listen(ctx, doc.Listen)
+	if err != nil {
+		return control.ExitPortTaken, err
+	}
+	defer port.Close()
+
+	db, session, err := open(ctx, doc, log)
+	if err != nil {
+		return exitCode(err), err
+	}
+	defer db.close()
+	defer session.Close()
+
+	socket, err := control.Listen(doc.Dir)
+	if err != nil {
+		return control.ExitUsage, err
+	}
+	serve(ctx, doc, session, port, socket, log)
+	return control.ExitStopped, nil
+}
+
+// serve answers on both listeners until ctx ends, the panel says stop, or one of them fails.
+func serve(ctx context.Context, doc control.StartDocument, session *whatsapp.Session, port, socket net.Listener, log *slog.Logger) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	api := newAPI(doc.ID, session, log)
+	h := &handler{Session: session, api: api, stop: stop}
+	public := &http.Server{
+		Handler: guarded(doc.ID, api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	var servers sync.WaitGroup
+	servers.Go(func() {
+		defer stop()
+		if err := control.Serve(ctx, socket, doc.Token, h); err != nil {
+			log.Error("control socket failed", "error", err)
+		}
+	})
+	servers.Go(func() {
+		defer stop()
+		if err := public.Serve(port); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("rest api failed", "error", err)
+		}
+	})
+	<-ctx.Done()
+	last, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	if public.Shutdown(last) != nil {
+		_ = public.Close()
+	}
+	servers.Wait()
+}
+
+// handles are the open databases.
+type handles struct{ main, keys *sql.DB }
+
+func (h handles) close() {
+	_ = h.keys.Close()
+	_ = h.main.Close()
+}
+
+func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {
+	simulated, err := simulator(doc.Simulator)
+	if err != nil {
+		return db, nil, err
+	}
+	if db.main, err = isolation.OpenMain(ctx, doc.Database); err != nil {
+		return db, nil, err
+	}
+	var dialect string
+	if db.keys, dialect, err = isolation.OpenKeys(ctx, doc.Database); err != nil {
+		_ = db.main.Close()
+		return db, nil, err
+	}
+	session, err := whatsapp.Open(ctx, whatsapp.Options{
+		Keys: db.keys, Dialect: dialect, Messages: messages.New(db.main), Simulator: simulated, Log: log,
+	})
+	if err != nil {
+		db.close()
+		return db, nil, diagnose(doc.Database, err)
+	}
+	return db, session, nil
+}
+
+// diagnose finds out whether an error of the WhatsApp library comes from a file of SQLite's
+// that is damaged or cannot be used, and then says so.
+func diagnose(a instances.Access, err error) error {
+	if a.Engine != engine.SQLite {
+		return err
+	}
+	file, invalid := engine.ParseFile(a.Keys)
+	if invalid != nil {
+		return err
+	}
+	return file.Fault(err)
+}
+
+func simulator(s *control.Simulator) (*whatsapp.Simulator, error) {
+	if s == nil {
+		return nil, nil
+	}
+	key, err := hex.DecodeString(s.RootKey)
+	if err != nil || len(key) != 32 {
+		return nil, fault.New(fault.Invalid, "WHATSAPP_SIMULATOR_ROOT_KEY has to be 32 bytes in hex.")
+	}
+	return &whatsapp.Simulator{Addr: s.Addr, RootKey: [32]byte(key)}, nil
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fault.Wrap(fault.Unavailable,
+			fmt.Sprintf("Another program uses %s, the address of this number's API. Close that program, then start the number again.", addr), err)
+	}
+	return nil, fault.Wrap(fault.Unavailable,
+		fmt.Sprintf("This number's API cannot listen on %s. Check WORKER_HOST and who may use that port.", addr), err)
+}
+
+// exitCode tells the panel whether starting again makes sense.
+func exitCode(err error) control.ExitCode {
+	switch {
+	case errors.Is(err, isolation.ErrLocked):
+		return control.ExitLocked
+	case errors.Is(err, isolation.ErrNewer), errors.Is(err, whatsapp.ErrNewer):
+		return control.ExitDatabaseNewer
+	case errors.Is(err, isolation.ErrDamaged):
+		return control.ExitDatabaseDamaged
+	case fault.KindOf(err) == fault.Invalid:
+		return control.ExitUsage
+	}
+	return control.ExitDatabaseRefused
+}
+
+// handler is the worker as the panel sees it.
+type handler struct {
+	*whatsapp.Session
+	api  http.Handler
+	stop context.CancelFunc
+}
+
+var _ control.Handler = (*handler)(nil)
+
+// API is the REST API for whoever holds the control token.
+func (h *handler) API() http.Handler { return h.api }
+
+// Stop makes the worker end; it returns at once.
+func (h *handler) Stop() { h.stop() }
