@@ -1,0 +1,246 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/joho/godotenv"
+
+	"switchboard/control"
+	"switchboard/fault"
+)
+
+// config is everything that the program can be told, checked. Only this package reads
+// flags, environment and .env; everything else receives values.
+type config struct {
+	DBURI           string
+	Host            string
+	Port            int // 0: any free one
+	BasePath        string
+	PublicURL       *url.URL // nil: where it listens
+	TrustedProxies  []netip.Prefix
+	StorageDir      string
+	WorkerHost      string
+	WorkerPortStart int
+	SecretKey       string // "" when it is kept in StorageDir
+	SimulatorAddr   string
+	SimulatorKey    string
+	LogLevel        slog.Level
+
+	given map[string]string // for String
+}
+
+// Simulator returns the simulated network to use, nil for the real one.
+func (c config) Simulator() *control.Simulator {
+	if c.SimulatorAddr == "" {
+		return nil
+	}
+	return &control.Simulator{Addr: c.SimulatorAddr, RootKey: c.SimulatorKey}
+}
+
+// BaseURL is how browsers reach the panel that listens on port. A panel that listens on
+// every address is reached from its own machine by localhost.
+func (c config) BaseURL(port int) *url.URL {
+	if c.PublicURL != nil {
+		return c.PublicURL.JoinPath(c.BasePath)
+	}
+	host := c.Host
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: c.BasePath}
+}
+
+// origins are those beside the request's own host from which forms may come: the address
+// that browsers use, where a reverse proxy does not pass it on.
+func (c config) origins() []string {
+	if c.PublicURL == nil {
+		return nil
+	}
+	return []string{c.PublicURL.Scheme + "://" + c.PublicURL.Host}
+}
+
+// String lists every variable with its value, secrets left out.
+func (c config) String() string {
+	var b strings.Builder
+	for _, v := range variables {
+		fmt.Fprintf(&b, "%s=%s\n", v.name, v.redacted(c.given[v.name]))
+	}
+	return b.String()
+}
+
+// LogValue keeps secrets out of the log.
+func (c config) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, len(variables))
+	for _, v := range variables {
+		attrs = append(attrs, slog.String(strings.ToLower(v.name), v.redacted(c.given[v.name])))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// refusal is an error that ends the program with exit code 2 before it has changed
+// anything: its use or its configuration is wrong. Each fault is one line.
+type refusal struct{ faults []string }
+
+func (r *refusal) Error() string { return strings.Join(r.faults, "\n") }
+
+func refuse(format string, args ...any) error {
+	return &refusal{faults: []string{fmt.Sprintf(format, args...)}}
+}
+
+// loadConfig puts the configuration together: flags win, then the environment, then the
+// file .env in the working directory. It reports all faults at once as a refusal. extra
+// adds a command's own flags; args may hold nothing but flags.
+func loadConfig(name string, args []string, env environment, extra func(*flag.FlagSet)) (config, error) {
+	flags := newFlags(name)
+	for _, v := range variables {
+		if !v.secret {
+			usage := v.usage
+			if v.fallback != "" {
+				usage += " (default " + v.fallback + ")"
+			}
+			flags.String(flagName(v.name), "", usage)
+		}
+		if v.twin {
+			flags.String(flagName(v.name+"_FILE"), "", "`file` that holds "+v.name)
+		}
+	}
+	if extra != nil {
+		extra(flags)
+	}
+	if err := parseFlags(flags, env, args); err != nil {
+		return config{}, err
+	}
+	dotEnv, err := readDotEnv()
+	if err != nil {
+		return config{}, err
+	}
+	sources := []source{
+		{title: flagTitle, lookup: givenFlags(flags)},
+		{title: variableTitle, lookup: env.lookup},
+		{title: variableTitle, lookup: func(name string) (string, bool) { value, ok := dotEnv[name]; return value, ok }},
+	}
+
+	return readConfig(sources)
+}
+
+// readConfig checks what stands in the sources, the first of which wins.
+func readConfig(sources []source) (config, error) {
+	c := config{given: make(map[string]string)}
+	var faults []string
+	for _, v := range variables {
+		title, value, err := v.find(sources)
+		if value == "" {
+			value = v.fallback
+		}
+		if err == nil {
+			c.given[v.name] = value
+			err = v.parse(&c, value)
+		}
+		if err != nil {
+			message := fault.MessageOf(err)
+			if !strings.HasPrefix(message, v.name+" ") { // package engine names its variable itself
+				message = title + " " + message
+			}
+			faults = append(faults, message)
+		}
+	}
+	if len(faults) == 0 {
+		faults = c.contradictions()
+	}
+	if len(faults) > 0 {
+		return config{}, &refusal{faults: faults}
+	}
+	return c, nil
+}
+
+// source is one of the places that values come from.
+type source struct {
+	title  func(name string) string // how a message calls a variable of this source
+	lookup func(name string) (string, bool)
+}
+
+func flagTitle(name string) string     { return "--" + flagName(name) }
+func variableTitle(name string) string { return name }
+
+// givenFlags looks variables up among the flags that stand on the command line.
+func givenFlags(flags *flag.FlagSet) func(name string) (string, bool) {
+	given := make(map[string]string)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = f.Value.String() })
+	return func(name string) (string, bool) {
+		value, ok := given[flagName(name)]
+		return value, ok
+	}
+}
+
+// find returns v's value from the first source that has it, or "", and what a message
+// calls it there.
+func (v variable) find(sources []source) (title, value string, err error) {
+	for _, s := range sources {
+		value, ok := s.lookup(v.name)
+		path, pathOK := "", false
+		if v.twin {
+			path, pathOK = s.lookup(v.name + "_FILE")
+		}
+		title := s.title(v.name)
+		switch {
+		case value != "" && path != "":
+			return title, "", bad("and %s are both set. Set one of them.", s.title(v.name+"_FILE"))
+		case path != "":
+			value, err := readSecret(path)
+			return s.title(v.name + "_FILE"), value, err
+		case value != "" && title == flagTitle(v.name) && v.twin && hasPassword(value):
+			return title, "", bad("holds a password, which every user of this machine could read there. Put it into the variable %s, or into a file that --%s names.", v.name, flagName(v.name+"_FILE"))
+		case ok || pathOK:
+			return title, value, nil
+		}
+	}
+	return variableTitle(v.name), "", nil
+}
+
+// readSecret reads a secret's file; the line break at its end does not count.
+func readSecret(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", bad("names a file that cannot be read: %s. Check the path and its permissions.", reasonOf(err))
+	}
+	value := strings.TrimRight(string(content), "\r\n")
+	if value == "" {
+		return "", bad("names an empty file, %s. Write the secret into it.", path)
+	}
+	return value, nil
+}
+
+// readDotEnv reads .env in the working directory. A missing file is an empty one.
+func readDotEnv() (map[string]string, error) {
+	content, err := os.ReadFile(".env")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, refuse("The file .env cannot be read: %s. Check its permissions, or remove it.", reasonOf(err))
+	}
+	values, err := godotenv.UnmarshalBytes(content)
+	if err != nil {
+		// godotenv's error quotes the line, which may hold a secret.
+		return nil, refuse("The file .env is not a list of NAME=value lines. Compare it with .env.example.")
+	}
+	return values, nil
+}
+
+// reasonOf says why a file operation failed, "PATH: no such file or directory".
+func reasonOf(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Path + ": " + e.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,148 @@
+// Command switchboard runs many WhatsApp numbers, each in a process of its own, and the
+// panel that people use them through.
+//
+// This package holds the configuration, the wiring of the other packages, and the
+// subcommands; what they do is done elsewhere. Exit codes: 0 done, 1 failed, 2 used or
+// configured wrongly, with nothing changed. A worker has its own, see package control.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"switchboard/fault"
+)
+
+// environment is what a command gets from outside, so that no command reaches for it.
+type environment struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	lookup         func(name string) (string, bool)
+}
+
+// command is one subcommand. run gets the arguments behind the command's name.
+type command struct {
+	name    string
+	summary string
+	run     func(ctx context.Context, env environment, args []string) error
+}
+
+// commands in the order of the help. The function breaks the cycle between help and the list.
+func commands() []command {
+	return []command{
+		{"serve", "run the panel and all numbers", serve},
+		{"demo", "run the panel with a simulated WhatsApp network, ready to click", demo},
+		{"simulator", "run a simulated WhatsApp network", simulate},
+		{"user", "add, list and change the people who may sign in", user},
+		{"token", "add, list and revoke the tokens of the management API", token},
+		{"version", "print the version", printVersion},
+		{"help", "print this text", help},
+		{"worker", "run one number (started by serve, not by people)", runWorker},
+	}
+}
+
+func main() {
+	env := environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv}
+	os.Exit(run(context.Background(), env, os.Args[1:]))
+}
+
+// run carries out one command and returns the exit code.
+func run(ctx context.Context, env environment, args []string) int {
+	if len(args) == 0 {
+		args = []string{"help"}
+	}
+	name := args[0]
+	if name == "-h" || name == "--help" || name == "-help" {
+		name = "help"
+	}
+	err := dispatch(commands(), "switchboard", ctx, env, append([]string{name}, args[1:]...))
+	return exitCode(env, err)
+}
+
+// dispatch runs the command that args[0] names.
+func dispatch(list []command, program string, ctx context.Context, env environment, args []string) error {
+	if len(args) == 0 {
+		return refuse("%s needs one of: %s. See `%s help`.", program, names(list), firstWord(program))
+	}
+	for _, c := range list {
+		if c.name == args[0] {
+			return c.run(ctx, env, args[1:])
+		}
+	}
+	return refuse("%s has no command %q. It has: %s.", program, args[0], names(list))
+}
+
+func names(list []command) string {
+	var all []string
+	for _, c := range list {
+		all = append(all, c.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func firstWord(s string) string { word, _, _ := strings.Cut(s, " "); return word }
+
+// exitCode prints err for a person and picks the program's exit code.
+func exitCode(env environment, err error) int {
+	var refused *refusal
+	var code workerExit
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &refused):
+		for _, line := range refused.faults {
+			fmt.Fprintln(env.stderr, "switchboard:", line)
+		}
+		return 2
+	}
+	fmt.Fprintln(env.stderr, "switchboard:", sentence(err))
+	return 1
+}
+
+// sentence is what a person at a terminal reads about err. Unlike in the panel, the cause
+// of an unexpected error is theirs to see.
+func sentence(err error) string {
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		return e.Message
+	}
+	return err.Error()
+}
+
+// newFlags makes a flag set that writes nothing itself: parseFlags does.
+func newFlags(name string) *flag.FlagSet {
+	flags := flag.NewFlagSet("switchboard "+name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	return flags
+}
+
+// parseFlags parses args, which may hold nothing but flags. The usage text is printed for
+// those who ask for it; whoever makes a mistake gets one sentence.
+func parseFlags(flags *flag.FlagSet, env environment, args []string) error {
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		printUsage(flags, env.stdout)
+		return err
+	case err != nil:
+		return refuse("%s: %s. See `%s --help`.", flags.Name(), err, flags.Name())
+	case flags.NArg() > 0:
+		return refuse("%s takes no argument %q. See `%s --help`.", flags.Name(), flags.Arg(0), flags.Name())
+	}
+	return nil
+}
+
+func printUsage(flags *flag.FlagSet, w io.Writer) {
+	fmt.Fprintf(w, "Usage: %s [flags]\n\nFlags:\n", flags.Name())
+	flags.VisitAll(func(f *flag.Flag) {
+		value, usage := flag.UnquoteUsage(f)
+		fmt.Fprintf(w, "  --%s\n        %s\n", strings.TrimSpace(f.Name+" "+value), usage)
+	})
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"switchboard/auth"
+	"switchboard/engine"
+	"switchboard/handlers"
+	"switchboard/handlers/api"
+	"switchboard/instances"
+	"switchboard/isolation"
+	"switchboard/processes"
+	"switchboard/resources"
+	"switchboard/whatsapp/legacy"
+)
+
+// How long the parts may take to stop.
+const (
+	requestGrace = 5 * time.Second  // for requests under way
+	workerGrace  = 30 * time.Second // for all numbers together
+)
+
+// panel is the panel process put together: everything behind one listener.
+type panel struct {
+	url        *url.URL // where people reach it
+	auth       *auth.Auth
+	log        *slog.Logger
+	listener   net.Listener
+	server     *http.Server
+	supervisor *instances.Supervisor
+	release    func() // gives back the lock and the database
+}
+
+// panelOptions is what serve and demo do differently.
+type panelOptions struct {
+	newKey   bool   // make a key where one is missing
+	phoneURL string // page of the simulated phones, "" if there is none
+	log      *slog.Logger
+}
+
+// openPanel puts the panel together. Whatever can be wrong with the configuration is a
+// refusal, and found before anything is made on disk. Close has to be called afterwards.
+func openPanel(ctx context.Context, env environment, c config, o panelOptions) (_ *panel, err error) {
+	if name, _ := engine.Of(c.DBURI); name != engine.SQLite {
+		return nil, refuse("DB_URI names PostgreSQL, which numbers cannot be kept in yet. Use file: and a path, such as file:storages/whatsapp.db.")
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own executable: %w", err)
+	}
+	listener, err := listen(c)
+	if err != nil {
+		return nil, err
+	}
+	var undo []func()
+	release := func() {
+		for i := len(undo) - 1; i >= 0; i-- {
+			undo[i]()
+		}
+	}
+	defer func() {
+		if err != nil {
+			_ = listener.Close()
+			release()
+		}
+	}()
+
+	s, err := openStorage(ctx, c, o.newKey)
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() { _ = s.Close() })
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, unlock)
+	databases, err := isolation.Open(ctx, c.DBURI, s.dir)
+	if err != nil {
+		return nil, &refusal{faults: []string{sentence(err)}}
+	}
+	importer, err := legacy.Open(ctx, c.DBURI, s.store)
+	if err != nil {
+		return nil, &refusal{faults: []string{sentence(err)}}
+	}
+
+	supervisor := instances.NewSupervisor(instances.Options{
+		Store:     s.store,
+		Databases: databases,
+		Launcher: processes.New(processes.Options{
+			Dir:        filepath.Join(s.dir, "instances"),
+			Executable: executable,
+			Env:        workerEnvironment(env),
+			ListenHost: c.WorkerHost,
+			Simulator:  c.Simulator(),
+			Version:    version(),
+			LogLevel:   c.level(),
+			Log:        o.log,
+		}),
+		Importer:  importer,
+		Log:       o.log,
+		PortStart: c.WorkerPortStart,
+		PortFree:  portFree(c.WorkerHost),
+	})
+	base := c.BaseURL(listener.Addr().(*net.TCPAddr).Port)
+	people := auth.New(s.store, auth.Options{BaseURL: base, Address: clientAddress(c.TrustedProxies), Log: o.log})
+	handler := handlers.New(handlers.Options{
+		Instances:      supervisor,
+		Auth:           people,
+		Messages:       messageReader{databases},
+		API:            api.New(api.Options{Instances: supervisor, Auth: people, Usage: usage(), BasePath: c.BasePath, Log: o.log}),
+		Ready:          s.store.Ping,
+		Simulated:      c.Simulator() != nil,
+		PhoneURL:       o.phoneURL,
+		BasePath:       c.BasePath,
+		TrustedOrigins: c.origins(),
+		Version:        version(),
+		Log:            o.log,
+	})
+	if err := supervisor.Open(ctx); err != nil {
+		return nil, fmt.Errorf("open supervisor: %w", err)
+	}
+	return &panel{
+		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release,
+		server: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       time.Minute,
+			WriteTimeout:      2 * time.Minute,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+// serve answers requests until stop, then ends requests, numbers (unless detached) and
+// database, in this order.
+func (p *panel) serve(stop stopping, detach bool) error {
+	p.log.Info("panel is listening", "address", p.listener.Addr().String())
+	ended := make(chan error, 1)
+	go func() { ended <- p.server.Serve(p.listener) }()
+	var err error
+	select {
+	case err = <-ended:
+		err = fmt.Errorf("serve: %w", err)
+	case <-stop.first.Done():
+	}
+
+	quick, cancel := context.WithTimeout(stop.second, requestGrace)
+	defer cancel()
+	if p.server.Shutdown(quick) != nil {
+		_ = p.server.Close()
+	}
+	patient, cancel := context.WithTimeout(stop.second, workerGrace)
+	defer cancel()
+	if closing := p.supervisor.Close(patient, detach); closing != nil {
+		err = errors.Join(err, fmt.Errorf("stop numbers: %w", closing))
+	}
+	p.log.Info("stopped", "detached", detach)
+	return err
+}
+
+// Close gives back what openPanel took. The supervisor is closed by serve.
+func (p *panel) Close() {
+	_ = p.listener.Close()
+	p.release()
+}
+
+// listen takes the panel's port.
+func listen(c config) (net.Listener, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, refuse("Port %d on %s is in use by another program. Stop that one, or set APP_PORT to a free port.", c.Port, c.Host)
+	case errors.Is(err, syscall.EACCES):
+		return nil, refuse("Port %d may not be used by this user. Set APP_PORT to a port above 1023.", c.Port)
+	case err != nil:
+		return nil, refuse("APP_HOST is %q, where nothing can listen on this machine. Use 127.0.0.1, or 0.0.0.0 for every address.", c.Host)
+	}
+	return listener, nil
+}
+
+// portFree returns a function that says whether no program listens on a port of host.
+func portFree(host string) func(port int) bool {
+	return func(port int) bool {
+		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err != nil {
+			return false
+		}
+		return listener.Close() == nil
+	}
+}
+
+// usage returns a function that measures a process.
+func usage() func(pid int) (cpuPercent float64, rssBytes int64, ok bool) {
+	meter := new(resources.Meter)
+	return func(pid int) (float64, int64, bool) {
+		u, err := meter.Read(pid)
+		return u.CPUPercent, u.RSSBytes, err == nil
+	}
+}
+
+// workerEnvironment picks what a worker may know of the environment: the time zone and
+// where certificates are. Everything else goes through the start document.
+func workerEnvironment(env environment) []string {
+	var vars []string
+	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if value, ok := env.lookup(name); ok {
+			vars = append(vars, name+"="+value)
+		}
+	}
+	return vars
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"switchboard/engine"
+	"switchboard/store"
+)
+
+// secretKeyName is the key's file in the storage folder.
+const secretKeyName = "secret.key"
+
+// storage is what every command that touches data works with.
+type storage struct {
+	dir   string // absolute
+	store *store.Store
+	key   string // the secret key
+}
+
+func (s *storage) Close() error { return s.store.Close() }
+
+// openStorage opens the control database and the secret key, making both on the first
+// start. Everything that can be wrong is looked at before anything is made or changed.
+// newKey permits a second key where the first is lost.
+func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
+	dir, err := filepath.Abs(c.StorageDir)
+	if err != nil {
+		return nil, refuse("STORAGE_DIR cannot be found: %s.", err)
+	}
+	if err := checkWritable("STORAGE_DIR", dir); err != nil {
+		return nil, err
+	}
+	if file, err := engine.ParseFile(c.DBURI); err == nil {
+		if err := checkWritable("DB_URI", filepath.Dir(file.Path)); err != nil {
+			return nil, err
+		}
+	}
+	key := c.SecretKey
+	if key == "" {
+		if key, err = readKey(dir); err != nil {
+			return nil, err
+		}
+	}
+	_, missing := os.Stat(dir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, refuse("STORAGE_DIR needs the folder %s, which cannot be made: %s. Choose another folder.", dir, reasonOf(err))
+	}
+	opened, err := store.Open(ctx, c.DBURI)
+	if err != nil {
+		if missing != nil {
+			_ = os.Remove(dir) // only if it is empty
+		}
+		return nil, &refusal{faults: []string{sentence(err)}}
+	}
+	s := &storage{dir: dir, store: opened, key: key}
+	if key == "" {
+		if err := s.makeKey(ctx, newKey); err != nil {
+			return nil, errors.Join(err, opened.Close())
+		}
+	}
+	return s, nil
+}
+
+// checkWritable makes sure that a folder can be written, or else made in the nearest
+// folder above it that exists. It writes nothing.
+func checkWritable(name, dir string) error {
+	for at := dir; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+			continue
+		}
+		if err == nil && !info.IsDir() {
+			return refuse("%s needs the folder %s, but %s is a file. Move it away or choose another folder.", name, dir, at)
+		}
+		if err == nil {
+			err = unix.Faccessat(unix.AT_FDCWD, at, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+		}
+		if err != nil {
+			return refuse("%s needs the folder %s, which cannot be written: %s. Give this user the right to write there, or choose another folder.", name, dir, reasonOf(err))
+		}
+		return nil
+	}
+}
+
+// readKey returns the key that an earlier start made in dir, "" if there is none.
+func readKey(dir string) (string, error) {
+	path := filepath.Join(dir, secretKeyName)
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", refuse("The key file cannot be read: %s. Check its permissions.", reasonOf(err))
+	}
+	key := strings.TrimSpace(string(content))
+	if len(key) < minSecretKey {
+		return "", refuse("The key file %s is damaged. Put it back from a backup.", path)
+	}
+	return key, nil
+}
+
+// makeKey makes the key of a new installation. In one that was used before, the key is
+// missing, and another one could not read what the first has encrypted.
+func (s *storage) makeKey(ctx context.Context, again bool) error {
+	path := filepath.Join(s.dir, secretKeyName)
+	if !again {
+		used, err := s.used(ctx)
+		if err != nil {
+			return err
+		}
+		if used {
+			return refuse("The key file %s is missing. Put it back from a backup; if it is lost, start once with --new-secret-key, and enter again what was encrypted with it.", path)
+		}
+	}
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	key := hex.EncodeToString(random)
+	if err := writeOnce(path, key+"\n"); err != nil {
+		return refuse("The key file cannot be written: %s.", reasonOf(err))
+	}
+	s.key = key
+	return nil
+}
+
+// used reports whether the installation has people or numbers.
+func (s *storage) used(ctx context.Context) (bool, error) {
+	people, err := s.store.Users(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read users: %w", err)
+	}
+	numbers, err := s.store.Instances(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read instances: %w", err)
+	}
+	return len(people)+len(numbers) > 0, nil
+}
+
+// writeOnce writes a file that only this user may read, whole or not at all.
+func writeOnce(path, content string) error {
+	draft, err := os.CreateTemp(filepath.Dir(path), ".draft-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(draft.Name())
+	if _, err = draft.WriteString(content); err == nil {
+		err = draft.Sync()
+	}
+	if err := errors.Join(err, draft.Close()); err != nil {
+		return err
+	}
+	return os.Rename(draft.Name(), path)
+}
+
+// lock makes sure that one serve at a time works with a storage folder: two supervisors
+// would fight over the same workers. The kernel gives the lock back when the process ends.
+func (s *storage) lock() (release func(), err error) {
+	file, err := os.OpenFile(filepath.Join(s.dir, "serve.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, refuse("STORAGE_DIR cannot be locked: %s.", reasonOf(err))
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		return nil, refuse("Another Switchboard works with the storage folder %s. Stop that one, or give this one a STORAGE_DIR and a DB_URI of its own.", s.dir)
+	}
+	return func() { _ = file.Close() }, nil
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"switchboard/engine"
+	"switchboard/fault"
+)
+
+// variables is the whole configuration, in the order of the README's table.
+var variables = []variable{
+	{
+		name: "DB_URI", twin: true, fallback: "file:storages/whatsapp.db?_foreign_keys=on",
+		usage: "control database: file:PATH for SQLite",
+		parse: func(c *config, value string) error {
+			c.DBURI = value
+			return checkDatabaseURI(value)
+		},
+	},
+	{
+		name: "APP_HOST", fallback: "127.0.0.1", usage: "address that the panel listens on",
+		parse: func(c *config, value string) error {
+			c.Host = value
+			return checkHost(value)
+		},
+	},
+	{
+		name: "APP_PORT", fallback: "3000", usage: "port that the panel listens on, 0 for any free one",
+		parse: func(c *config, value string) (err error) {
+			c.Port, err = parsePort(value, 0)
+			return err
+		},
+	},
+	{
+		name: "APP_BASE_PATH", usage: "sub-path behind a reverse proxy, such as /switchboard",
+		parse: func(c *config, value string) (err error) {
+			c.BasePath, err = parseBasePath(value)
+			return err
+		},
+	},
+	{
+		name: "APP_URL", usage: "address at which browsers reach the panel when it is another one, such as https://numbers.example.com; without the sub-path",
+		parse: func(c *config, value string) (err error) {
+			c.PublicURL, err = parsePublicURL(value)
+			return err
+		},
+	},
+	{
+		name: "APP_TRUSTED_PROXIES", usage: "reverse proxies whose forwarded headers are believed, as CIDRs with commas between",
+		parse: func(c *config, value string) (err error) {
+			c.TrustedProxies, err = parsePrefixes(value)
+			return err
+		},
+	},
+	{
+		name: "STORAGE_DIR", fallback: "storages", usage: "folder for everything on disk",
+		parse: func(c *config, value string) error {
+			c.StorageDir = value
+			return nil
+		},
+	},
+	{
+		name: "WORKER_HOST", fallback: "127.0.0.1", usage: "address that the workers listen on",
+		parse: func(c *config, value string) error {
+			c.WorkerHost = value
+			return checkHost(value)
+		},
+	},
+	{
+		name: "WORKER_PORT_START", fallback: "3001", usage: "first port that a worker may get",
+		parse: func(c *config, value string) (err error) {
+			c.WorkerPortStart, err = parsePort(value, 1)
+			return err
+		},
+	},
+	{
+		name: "SECRET_KEY", twin: true, secret: true, usage: "key that encrypts secrets at rest, made on the first start if not given",
+		parse: func(c *config, value string) error {
+			c.SecretKey = value
+			if value != "" && len(value) < minSecretKey {
+				return bad("is shorter than %d characters. Make one with: openssl rand -hex 32", minSecretKey)
+			}
+			return nil
+		},
+	},
+	{
+		name: "WHATSAPP_SIMULATOR_ADDR", usage: "host:port of a simulated WhatsApp network to use instead of the real one",
+		parse: func(c *config, value string) error {
+			c.SimulatorAddr = value
+			if value == "" {
+				return nil
+			}
+			host, port, err := net.SplitHostPort(value)
+			if err != nil || host == "" {
+				return bad("is %q, which is not host:port. Copy it from what `switchboard simulator` prints.", value)
+			}
+			_, err = parsePort(port, 1)
+			return err
+		},
+	},
+	{
+		name: "WHATSAPP_SIMULATOR_ROOT_KEY", usage: "root key of the simulated network, 64 hexadecimal digits",
+		parse: func(c *config, value string) error {
+			c.SimulatorKey = value
+			if key, err := hex.DecodeString(value); value != "" && (err != nil || len(key) != 32) {
+				return bad("is not 64 hexadecimal digits. Copy it from what `switchboard simulator` prints.")
+			}
+			return nil
+		},
+	},
+	{
+		name: "LOG_LEVEL", fallback: "info", usage: "debug, info, warn or error",
+		parse: func(c *config, value string) error {
+			switch value {
+			case "debug", "info", "warn", "error":
+				return c.LogLevel.UnmarshalText([]byte(value))
+			}
+			return bad("is %q. Use debug, info, warn or error.", value)
+		},
+	},
+}
+
+// variable is one row of the table of variables.
+type variable struct {
+	name     string
+	fallback string
+	usage    string
+	twin     bool // NAME_FILE may name a file that holds the value
+	secret   bool // never a flag, never printed
+	parse    func(c *config, value string) error
+}
+
+func flagName(name string) string {
+	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
+}
+
+// redacted is a value of v as it may be printed.
+func (v variable) redacted(value string) string {
+	switch {
+	case v.secret && value != "":
+		return "(hidden)"
+	case v.name == "DB_URI":
+		return withoutPassword(value)
+	}
+	return value
+}
+
+// bad is what a parse function says about a value: the second half of a sentence that
+// begins with the variable's name, and what to do.
+func bad(format string, args ...any) error {
+	return fault.New(fault.Invalid, fmt.Sprintf(format, args...))
+}
+
+// minSecretKey is the least number of characters of a secret key: 128 bits in hexadecimal.
+const minSecretKey = 32
+
+// contradictions tells what is wrong between variables that are right by themselves.
+func (c config) contradictions() []string {
+	var faults []string
+	if (c.SimulatorAddr == "") != (c.SimulatorKey == "") {
+		faults = append(faults, "WHATSAPP_SIMULATOR_ADDR and WHATSAPP_SIMULATOR_ROOT_KEY belong together. Set both for a simulated network, or neither for the real one.")
+	}
+	return faults
+}
+
+// checkDatabaseURI looks at the form only.
+func checkDatabaseURI(value string) error {
+	name, err := engine.Of(value)
+	if err == nil && name == engine.SQLite {
+		_, err = engine.ParseFile(value)
+	} else if _, bad := url.Parse(value); err == nil && bad != nil {
+		// The error repeats the address and so, perhaps, the password.
+		return fault.New(fault.Invalid, "DB_URI is no PostgreSQL address. Write postgres://USER@HOST/DATABASE, with special characters in a password percent-encoded.")
+	}
+	return err
+}
+
+// hasPassword reports whether a database URI carries a password.
+func hasPassword(uri string) bool { return withoutPassword(uri) != uri }
+
+// withoutPassword returns a database URI that may be printed.
+func withoutPassword(uri string) string {
+	if strings.HasPrefix(uri, "file:") {
+		return uri
+	}
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "(unreadable)"
+	}
+	if _, ok := u.User.Password(); ok {
+		u.User = url.UserPassword(u.User.Username(), "hidden")
+	}
+	if query := u.Query(); query.Has("password") {
+		query.Set("password", "hidden")
+		u.RawQuery = query.Encode()
+	}
+	return u.String()
+}
+
+func checkHost(value string) error {
+	if strings.ContainsAny(value, " /") || strings.Contains(value, ":") && net.ParseIP(value) == nil {
+		return bad("is %q. Write an address without a port, such as 127.0.0.1.", value)
+	}
+	return nil
+}
+
+func parsePort(value string, least int) (int, error) {
+	port, err := strconv.Atoi(value)
+	if err != nil || port < least || port > 65535 {
+		return 0, bad("is %q, which is no port. Use a number from %d to 65535.", value, least)
+	}
+	return port, nil
+}
+
+// parseBasePath returns "" or a path that begins with a slash and ends without one.
+func parseBasePath(value string) (string, error) {
+	if value == "" || value == "/" {
+		return "", nil
+	}
+	trimmed := strings.TrimSuffix(value, "/")
+	if !strings.HasPrefix(value, "/") || path.Clean(trimmed) != trimmed || strings.ContainsAny(value, "?#%\\\" ") {
+		return "", bad("is %q. Write a path such as /switchboard.", value)
+	}
+	return trimmed, nil
+}
+
+// parsePublicURL reads scheme and host; nil stands for "".
+func parsePublicURL(value string) (*url.URL, error) {
+	if value == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(strings.TrimSuffix(value, "/"))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, bad("is no address such as https://numbers.example.com. A sub-path belongs into APP_BASE_PATH.")
+	}
+	return u, nil
+}
+
+// parsePrefixes reads CIDRs; an address alone means itself.
+func parsePrefixes(value string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for part := range strings.SplitSeq(value, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		if addr, err := netip.ParseAddr(part); err == nil {
+			prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(part)
+		if err != nil {
+			return nil, bad("holds %q, which is no network. Write CIDRs with commas between, such as 127.0.0.1/32,10.0.0.0/8.", part)
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, nil
+}
+
+// level is the log level in the word that a worker is told.
+func (c config) level() string {
+	switch c.LogLevel {
+	case slog.LevelDebug:
+		return "debug"
+	case slog.LevelWarn:
+		return "warn"
+	case slog.LevelError:
+		return "error"
+	}
+	return "info"
+}
