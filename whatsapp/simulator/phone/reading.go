@@ -152,3 +152,12 @@ func entries(rows []*row) []Entry {
 	}
 	return all
 }
+
+// Entry returns one entry.
+func (p *Phone) Entry(ctx context.Context, chat, id string) (Entry, error) {
+	r, err := p.find(ctx, chat, id)
+	if err != nil {
+		return Entry{}, err
+	}
+	return entries([]*row{r})[0], nil
+}
