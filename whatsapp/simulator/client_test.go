@@ -107,7 +107,7 @@ func (w *world) newClient() *client {
 	must(w.t, container.Upgrade(w.ctx))
 	device := container.NewDevice()
 	c := &client{t: w.t, guard: serial.Wrap(device), change: make(chan struct{})}
-	c.Client = whatsmeow.NewClient(device, waLog.Noop)
+	c.Client = whatsmeow.NewClient(device, clientLog{w.t})
 	transport := overTCP(w.Addr())
 	for _, set := range []func(*http.Client){c.SetPreLoginHTTPClient, c.SetWebsocketHTTPClient, c.SetMediaHTTPClient} {
 		set(&http.Client{Transport: transport})
@@ -119,6 +119,19 @@ func (w *world) newClient() *client {
 	c.AddEventHandlerWithSuccessStatus(c.record)
 	w.t.Cleanup(c.Disconnect)
 	return c
+}
+
+// clientLog shows what a client complains of.
+type clientLog struct{ t testing.TB }
+
+func (l clientLog) Warnf(msg string, args ...any)  { l.write("warning: "+msg, args) }
+func (l clientLog) Errorf(msg string, args ...any) { l.write("error: "+msg, args) }
+func (l clientLog) Infof(string, ...any)           {}
+func (l clientLog) Debugf(string, ...any)          {}
+func (l clientLog) Sub(string) waLog.Logger        { return l }
+
+func (l clientLog) write(msg string, args []any) {
+	fmt.Fprintf(l.t.Output(), "client: "+msg+"\n", args...)
 }
 
 // overTCP dials the network in plain TCP for every host name.
@@ -241,4 +254,3 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
-

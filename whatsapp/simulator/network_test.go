@@ -1,0 +1,191 @@
+package simulator_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"switchboard/whatsapp/simulator"
+)
+
+func startNetwork(t testing.TB, dir, listen string) *simulator.Network {
+	t.Helper()
+	n, err := simulator.Open(t.Context(), simulator.Options{Dir: dir, Listen: listen, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	check(t, err)
+	t.Cleanup(func() { _ = n.Close() })
+	return n
+}
+
+func TestWrongKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a := rawAccount(t, n, "4915100000001")
+	b := rawAccount(t, n, "4915100000002")
+	a.noise = b.noise
+	a.dial(n.Addr())
+	failure := a.wait("failure", func(n *waBinary.Node) bool { return n.Tag == "failure" })
+	if failure.Attrs["reason"] != "401" {
+		t.Errorf("refused with %v", failure.Attrs)
+	}
+	<-a.gone
+}
+
+// Whatever a client has not confirmed comes again, in order and marked, also over a restart
+// of the program; what it has confirmed does not.
+func TestKeepsUntilConfirmed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNetwork(t, dir, "127.0.0.1:0")
+	a, b := rawAccount(t, n, "4915100000001"), rawAccount(t, n, "4915100000002")
+	a.login(n.Addr())
+	for i := range 5 {
+		id := fmt.Sprintf("M%d", i)
+		a.message(id, b.lid, id, b.lid)
+		a.wait("ack of "+id, isAck(id))
+	}
+	b.login(n.Addr())
+	for _, id := range []string{"M0", "M2"} {
+		b.confirm(b.wait(id, isMessage(id)))
+		b.wait("ack of the receipt", isAck(id))
+	}
+	b.close()
+	a.close()
+	if queued := n.Devices(b.jid.User)[0].Queued; queued != 3 {
+		t.Errorf("%d stanzas are queued", queued)
+	}
+	check(t, n.Close())
+
+	n = startNetwork(t, dir, n.Addr())
+	b.login(n.Addr())
+	var got []string
+	b.wait("the last one", isMessage("M4"))
+	b.wait("the end of the backlog", func(n *waBinary.Node) bool { _, ok := n.GetOptionalChildByTag("offline"); return ok })
+	b.mu.Lock()
+	for _, s := range b.stanzas {
+		if s.Tag == "message" {
+			got = append(got, text(s))
+			if _, marked := s.Attrs["offline"]; !marked {
+				t.Errorf("%s came from the backlog without a mark", text(s))
+			}
+			if s.Attrs["from"] != a.lid || s.Attrs["sender_pn"] != a.jid {
+				t.Errorf("addresses: %v", s.Attrs)
+			}
+		}
+	}
+	b.mu.Unlock()
+	if fmt.Sprint(got) != "[M1 M3 M4]" {
+		t.Errorf("came again: %v", got)
+	}
+}
+
+func TestRepeatedFrameIsDeliveredOnce(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a, b := rawAccount(t, n, "4915100000001"), rawAccount(t, n, "4915100000002")
+	a.login(n.Addr())
+	b.login(n.Addr())
+	a.message("M1", b.lid, "once", b.lid)
+	a.wait("ack", isAck("M1"))
+	a.close()
+	a.login(n.Addr())
+	a.message("M1", b.lid, "once", b.lid)
+	a.wait("ack of the repetition", isAck("M1"))
+	a.message("M2", b.lid, "then", b.lid)
+	b.wait("M2", isMessage("M2"))
+	if count := b.count(isMessage("M1")); count != 1 {
+		t.Errorf("delivered %d times", count)
+	}
+}
+
+// The hash in an acknowledgement tells the sender that it left a device out or named one
+// that is gone, and is missing when all is well.
+func TestAckTellsOfUnknownDevices(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a, b := rawAccount(t, n, "4915100000001"), rawAccount(t, n, "4915100000002")
+	a.login(n.Addr())
+	gone := b.lid
+	gone.Device = 9
+	for id, tt := range map[string]struct {
+		devices []types.JID
+		hash    bool
+	}{
+		"all":  {[]types.JID{b.lid}, false},
+		"none": {nil, true},
+		"gone": {[]types.JID{b.lid, gone}, true},
+	} {
+		a.message(id, b.lid, id, tt.devices...)
+		if _, hash := a.wait(id, isAck(id)).Attrs["phash"]; hash != tt.hash {
+			t.Errorf("%s: hash in the acknowledgement: %v", id, hash)
+		}
+	}
+	a.message("nobody", types.NewJID("999999999999999", types.HiddenUserServer), "?")
+	if ack := a.wait("ack", isAck("nobody")); ack.Attrs["error"] != "404" {
+		t.Errorf("to nobody: %v", ack.Attrs)
+	}
+}
+
+func TestEveryIqIsAnswered(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a := rawAccount(t, n, "4915100000001")
+	a.login(n.Addr())
+	for _, xmlns := range []string{
+		"w:p", "md", "passive", "encrypt", "usync", "w:m", "w:sync:app:state", "privacy", "blocklist", "status", "w:mex",
+		"w:profile:picture", "w:g2", "disappearing_mode", "urn:xmpp:whatsapp:dirty", "urn:xmpp:whatsapp:push", "newsletter", "tos", "nonsense",
+	} {
+		for _, kind := range []string{"get", "set"} {
+			for _, to := range []types.JID{types.ServerJID, types.GroupServerJID, types.NewJID("120363000000000000", types.GroupServer)} {
+				a.ask(xmlns, kind, to)
+				a.ask(xmlns, kind, to, waBinary.Node{Tag: "nonsense"})
+			}
+		}
+	}
+	answer := a.ask("nonsense", "get", types.ServerJID)
+	if e := answer.GetChildByTag("error"); e.Attrs["code"] != "501" {
+		t.Errorf("unknown: %v", answer)
+	}
+	if s := n.Stats(); s.UnknownIqs == 0 || s.Iqs < s.UnknownIqs {
+		t.Errorf("stats: %+v", s)
+	}
+	if len(n.Connections()) != 1 {
+		t.Error("the connection did not survive")
+	}
+}
+
+// A backlog longer than a client's own queue is handed out as it is being confirmed, and
+// nothing overtakes it.
+func TestLongBacklogKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	const backlog, more = 3000, 100
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a, b := rawAccount(t, n, "4915100000001"), rawAccount(t, n, "4915100000002")
+	a.login(n.Addr())
+	for i := range backlog {
+		a.message(fmt.Sprint(i), b.lid, fmt.Sprint(i), b.lid)
+	}
+	a.wait("the last ack", isAck(fmt.Sprint(backlog-1)))
+	next := 0
+	done := make(chan struct{})
+	b.first = func(s *waBinary.Node) {
+		if s.Tag != "message" {
+			return
+		}
+		if text(s) != fmt.Sprint(next) {
+			t.Errorf("%s came where %d was due", text(s), next)
+		}
+		b.confirm(s)
+		if next++; next == backlog+more {
+			close(done)
+		}
+	}
+	b.login(n.Addr())
+	for i := range more {
+		id := fmt.Sprint(backlog + i)
+		a.message(id, b.lid, id, b.lid)
+	}
+	<-done
+}
