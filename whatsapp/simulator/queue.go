@@ -81,8 +81,7 @@ func (n *Network) acknowledge(d *device, key string) {
 		if it.acked || it.key != key {
 			continue
 		}
-		it.acked = true
-		it.stanza = nil
+		it.acked = true // its bytes stay: the journal may be writing them right now
 		q.inFlight--
 		n.stats.queued.Add(-1)
 		n.state.journal.drop(it)
