@@ -65,20 +65,22 @@ func (c *cookies) Get(r *http.Request, name string) (*sessions.Session, error) {
 // New looks the session of r up. Without a good cookie it is a new, anonymous one.
 func (c *cookies) New(r *http.Request, name string) (*sessions.Session, error) {
 	s := c.fresh(name)
-	cookie, err := r.Cookie(name)
-	if err != nil || !isSecret(cookie.Value) {
+	secret := ""
+	if named := r.CookiesNamed(name); len(named) > 0 {
+		secret = named[0].Value
+	}
+	if !isSecret(secret) {
 		return s, nil
 	}
-	s.ID, s.IsNew = cookie.Value, false
-	session, user, err := c.store.SessionByHash(r.Context(), hashSecret(cookie.Value), time.Now())
-	if err != nil {
-		if fault.KindOf(err) == fault.NotFound {
-			return s, nil
-		}
-		return s, err
+	s.ID, s.IsNew = secret, false
+	session, user, err := c.store.SessionByHash(r.Context(), hashSecret(secret), time.Now())
+	switch {
+	case err == nil:
+		s.Values[valueUser], s.Values[valueSession] = user, session
+	case fault.KindOf(err) == fault.NotFound:
+		err = nil // an anonymous browser
 	}
-	s.Values[valueUser], s.Values[valueSession] = user, session
-	return s, nil
+	return s, err
 }
 
 // Save writes the cookie of s; and if s belongs to a person and is new, its record. A

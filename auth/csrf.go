@@ -15,8 +15,6 @@ const (
 	CSRFHeader = "X-CSRF-Token"
 )
 
-const formMemory = 1 << 20 // what of an upload is kept in memory; the rest waits in a file
-
 // CSRF returns the token that forms (CSRFField) and htmx (CSRFHeader) have to send back. It
 // needs Middleware. It is made from the cookie's secret, which no other site can read, so
 // that it belongs to one browser and changes with every sign-in; before sign-in it belongs
@@ -37,9 +35,8 @@ func (a *Auth) CheckCSRF(r *http.Request) error {
 	got := r.Header.Get(CSRFHeader)
 	if got == "" {
 		// Only a body over its limit is of interest: without a form there is no token either.
-		// Each of the two forgets what the other found.
 		var tooLarge *http.MaxBytesError
-		if err := errors.Join(r.ParseForm(), r.ParseMultipartForm(formMemory)); errors.As(err, &tooLarge) {
+		if err := r.ParseForm(); errors.As(err, &tooLarge) {
 			return fault.Wrap(fault.TooLarge, "This form holds more than can be taken. Please shorten it.", err)
 		}
 		got = r.PostForm.Get(CSRFField)

@@ -3,6 +3,7 @@ package qrcode
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"image"
 	"image/color"
 	"image/draw"
@@ -83,7 +84,7 @@ var (
 func rasterise(t *testing.T, svg string) image.Image {
 	t.Helper()
 	for d := xml.NewDecoder(strings.NewReader(svg)); ; {
-		if _, err := d.Token(); err == io.EOF {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("the SVG is not well-formed: %v", err)

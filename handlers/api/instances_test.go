@@ -188,7 +188,7 @@ func TestFaultsBecomeStatusCodes(t *testing.T) {
 		}
 	}
 	s.supervisor.refuse = errors.New("a secret detail")
-	if got := s.send(s.operator, "POST", path, ""); got.StatusCode != 500 || strings.Contains(got.body, "secret") {
+	if got := s.send(s.operator, "POST", path, ""); got.StatusCode != http.StatusInternalServerError || strings.Contains(got.body, "secret") {
 		t.Errorf("%d: a foreign error reads %s", got.StatusCode, got.body)
 	}
 }
