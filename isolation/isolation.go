@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 
 	"switchboard/engine"
 	"switchboard/fault"
@@ -150,11 +149,9 @@ func open(ctx context.Context, name, dsn string) (*sql.DB, error) {
 func mainName(id instances.ID) string { return "whatsapp_" + string(id) }
 func keysName(id instances.ID) string { return "keys_" + string(id) }
 
-var wellFormed = regexp.MustCompile(`^[a-z0-9_]{1,48}$`)
-
 // check refuses ids that are not ours, whose names might lead out of the instance's folder.
 func check(id instances.ID) error {
-	if !wellFormed.MatchString(string(id)) {
+	if !id.Valid() {
 		return fault.New(fault.Invalid, "An instance id has at most 48 lower-case letters, digits and underscores.")
 	}
 	return nil

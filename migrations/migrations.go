@@ -17,7 +17,6 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"switchboard/engine"
 	"switchboard/fault"
@@ -57,17 +56,8 @@ var dialects = map[string]goose.Dialect{
 }
 
 func up(ctx context.Context, db *sql.DB, name string, fsys fs.FS) error {
-	options := []goose.ProviderOption{
-		goose.WithTableName(Table), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
-	}
-	if name == engine.Postgres {
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return fmt.Errorf("make migration lock: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
-	p, err := goose.NewProvider(dialects[name], db, fsys, options...)
+	p, err := goose.NewProvider(dialects[name], db, fsys,
+		goose.WithTableName(Table), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if errors.Is(err, goose.ErrNoMigrations) {
 		return nil
 	} else if err != nil {
@@ -83,6 +73,12 @@ func up(ctx context.Context, db *sql.DB, name string, fsys fs.FS) error {
 				"This database was written by a newer version of Switchboard (schema %d, this program knows %d); install that version or a later one.",
 				before, target), ErrNewer)
 		}
+		if before == target {
+			return nil
+		}
+		if err := allowOnce(ctx, db); err != nil {
+			return err
+		}
 		if _, err = p.Up(ctx); err == nil {
 			return nil
 		}
@@ -91,4 +87,19 @@ func up(ctx context.Context, db *sql.DB, name string, fsys fs.FS) error {
 			return fmt.Errorf("migrate: %w", err)
 		}
 	}
+}
+
+// allowOnce makes each version count once: of two processes that apply the same migration
+// at the same time, the transaction of one fails. This takes the place of a lock that is
+// held by a session, which a connection pooler would not respect.
+func allowOnce(ctx context.Context, db *sql.DB) error {
+	const index = `CREATE UNIQUE INDEX IF NOT EXISTS "` + Table + `_once" ON "` + Table + `" ("version_id")`
+	if _, err := db.ExecContext(ctx, index); err != nil {
+		// Of two that make the index at the same time, one fails as well; the second time it
+		// is there.
+		if _, err := db.ExecContext(ctx, index); err != nil {
+			return fmt.Errorf("prepare migration: %w", err)
+		}
+	}
+	return nil
 }

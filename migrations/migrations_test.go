@@ -86,6 +86,30 @@ func TestUpByManyAtOnce(t *testing.T) {
 	all.Wait()
 }
 
+// A migration that would run twice without complaint runs once.
+func TestMigrationRunsOnce(t *testing.T) {
+	t.Parallel()
+	db := newDB(t)
+	set := fstest.MapFS{"0001_a.sql": file(`CREATE TABLE "a" ("n" BIGINT); INSERT INTO "a" VALUES (0);`)}
+	if err := up(t.Context(), db, engine.SQLite, set); err != nil {
+		t.Fatal(err)
+	}
+	set["0002_b.sql"] = file(`UPDATE "a" SET "n" = "n" + 1;`)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := up(t.Context(), db, engine.SQLite, set); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	var n int
+	if err := db.QueryRowContext(t.Context(), `SELECT "n" FROM "a"`).Scan(&n); err != nil || n != 1 {
+		t.Errorf("it ran %d times, %v", n, err)
+	}
+}
+
 func TestFailedMigrationIsUndone(t *testing.T) {
 	t.Parallel()
 	db := newDB(t)
