@@ -70,11 +70,11 @@ var stories = map[Status]story{
 		"Ask for a new code when the phone is at hand.",
 		[]Action{{Open, "Scan the code"}}},
 	PasskeyRequired: {"Passkey needed", Waiting,
-		"WhatsApp asks for the passkey of this account before it lets Switchboard in. The steps are shown on the number's page.",
+		"WhatsApp asks for the passkey of this account before it lets Switchboard in. That takes three steps and a minute.",
 		"WhatsApp still asks for the passkey of this account.",
 		[]Action{{Open, "Confirm with the passkey"}, {DoPair, "Start over"}}},
 	Connected: {"Connected", Good,
-		"WhatsApp answers, and messages come and go.",
+		"This number receives and sends messages.",
 		"The number itself is connected, and answers in open conversations come and go.",
 		[]Action{{Open, "Send a test message"}}},
 	Reconnecting: {"Reconnecting", Warning,
@@ -143,6 +143,13 @@ var causes = map[Reason]string{
 	ConnectFailure:   "WhatsApp refused to let this number in.",
 }
 
+// labels are the pairs that have a badge of their own.
+var labels = map[Status]map[Reason]string{
+	PairingPhone: {QRExpired: "Codes ran out", PairingRejected: "Pairing refused"},
+	Restricted:   {TemporaryBan: "Banned for a while", ReachOutLimit: "No new chats"},
+	Failed:       {ProvisionFailed: "Could not be set up", DeleteFailed: "Could not be deleted"},
+}
+
 // nexts are the pairs whose next step differs from their status's own.
 var nexts = map[Status]map[Reason][]Action{
 	PairingPhone: {
@@ -168,6 +175,9 @@ func Explain(status Status, reason Reason) Explanation {
 	e := Explanation{Label: s.label, Sentence: s.alone, Tone: s.tone, Next: s.next}
 	if cause := causes[reason]; cause != "" {
 		e.Sentence = cause + " " + s.after
+	}
+	if label := labels[status][reason]; label != "" {
+		e.Label = label
 	}
 	if next := nexts[status][reason]; next != nil {
 		e.Next = next

@@ -30,7 +30,7 @@
       // longest that was seen of this code is what the ring starts from.
       if (!ring.dataset.full) ring.dataset.full = String(left > 20 ? Math.max(left, 60) : 20);
       const done = 100 - (100 * left) / Number(ring.dataset.full);
-      ring.querySelector(".ring-left").style.strokeDashoffset = String(done);
+      ring.querySelector(".clock-left").style.strokeDashoffset = String(done);
     }
   }
 
@@ -41,7 +41,7 @@
     for (const e of root.querySelectorAll("time[data-local]")) {
       const at = new Date(e.dateTime);
       const today = at.toDateString() === new Date().toDateString();
-      put(e, (e.dataset.local === "time" && today ? time : day).format(at));
+      put(e, !today ? day.format(at) : (e.dataset.local === "day" ? "today, " : "") + time.format(at));
     }
   }
 
@@ -93,10 +93,11 @@
     }
   });
 
-  // A link to a folded part of the page unfolds it.
+  // A link to a folded part of the page unfolds it, one to a form begins it.
   const unfold = () => {
     const part = location.hash && document.getElementById(location.hash.slice(1));
     if (part instanceof HTMLDetailsElement) part.open = true;
+    if (part instanceof HTMLFormElement) part.querySelector("input:not([type=hidden])").focus();
   };
   addEventListener("hashchange", unfold);
 

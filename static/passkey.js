@@ -1,6 +1,6 @@
-// Asks the browser for the answer of a passkey, as text. The panel loads this file; it is
-// also what a person runs on WhatsApp's own page, where alone the browser lets WhatsApp's
-// passkeys answer.
+// This asks the browser for a passkey's answer to one request, and does nothing else. The
+// panel loads it; a person runs it on WhatsApp's own page, the only place where browsers
+// let WhatsApp's passkeys answer.
 async function answerPasskey(options) {
   const bytes = (text) =>
     Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));

@@ -292,7 +292,7 @@ func Simulated() templ.Component {
 			templ_7745c5c3_Var14 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<div class=\"simulated sticky top-0 z-30\" data-testid=\"simulated\"><p class=\"mx-auto flex max-w-5xl flex-wrap items-baseline justify-center gap-x-3 px-5 py-2 text-center text-sm font-semibold\"><span>Simulated WhatsApp network. Nothing here reaches a real phone.</span> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<div class=\"simulated sticky top-0 z-30\" data-testid=\"simulated\"><p class=\"mx-auto flex max-w-5xl flex-wrap items-baseline justify-center gap-x-3 px-5 py-2 text-center text-xs font-semibold sm:text-sm\"><span>Simulated WhatsApp network. Nothing here reaches a real phone.</span> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -344,7 +344,7 @@ func bar() templ.Component {
 			templ_7745c5c3_Var16 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<header class=\"border-b border-line bg-paper\"><div class=\"mx-auto flex h-16 max-w-5xl items-center gap-2 px-5\"><a href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<header class=\"border-b border-line bg-paper\"><div class=\"mx-auto flex h-16 max-w-5xl items-center gap-1 px-5\"><a href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -365,14 +365,14 @@ func bar() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "Switchboard</a><nav aria-label=\"Main\" class=\"flex items-center gap-1 text-sm font-medium\"><a class=\"rounded-lg px-3 py-2 text-soft hover:text-ink\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "Switchboard</a><nav aria-label=\"Main\" class=\"flex items-center gap-1 text-sm font-medium\"><a class=\"hidden rounded-lg px-3 py-2 text-soft hover:text-ink sm:block\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var18 templ.SafeURL
 		templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinURLErrs(link(ctx, "/"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/layout.templ`, Line: 76, Col: 82}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/layout.templ`, Line: 76, Col: 98}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 		if templ_7745c5c3_Err != nil {
@@ -412,7 +412,7 @@ func bar() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<button type=\"submit\" data-testid=\"sign-out\" class=\"cursor-pointer rounded-lg px-3 py-2 text-soft hover:text-ink\">Sign out</button></form></nav></div></header>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<button type=\"submit\" data-testid=\"sign-out\" class=\"-mr-3 cursor-pointer rounded-lg px-3 py-2 whitespace-nowrap text-soft hover:text-ink\">Sign out</button></form></nav></div></header>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

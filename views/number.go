@@ -1,6 +1,8 @@
 package views
 
 import (
+	"strings"
+
 	"switchboard/instances"
 	"switchboard/messages"
 )
@@ -156,6 +158,45 @@ func tickWord(d messages.Delivery) string {
 		return "Not sent"
 	}
 	return ""
+}
+
+// introduced reports whether the bubble at i, in a list that begins with the newest, has to
+// say whose chat it is: where the chat changes, and in groups where the sender does.
+func introduced(list []messages.Message, i int) bool {
+	if i == len(list)-1 {
+		return true
+	}
+	m, before := list[i], list[i+1]
+	if m.Chat != before.Chat {
+		return true
+	}
+	group := strings.HasSuffix(m.Chat, "@g.us")
+	return group && !m.FromMe && (before.FromMe || m.Sender != before.Sender)
+}
+
+// stepClass makes the first step stand out, unless it only stops or leaves.
+func stepClass(i int, a instances.Action) string {
+	if i > 0 || a.Do == instances.DoStop || a.Do == instances.Leave {
+		return "btn"
+	}
+	return "btn btn-primary"
+}
+
+// stepsHere are the next steps that are buttons in the status card on the number's own page.
+// Where the step is the card below, a button that leads there would seem to do nothing.
+func stepsHere(s instances.Status, next []instances.Action) []instances.Action {
+	if s != instances.Connected && next[0].Do == instances.Open {
+		return next[1:]
+	}
+	return next
+}
+
+// anchor is where on its page the next step of a number is.
+func anchor(s instances.Status) string {
+	if s == instances.Connected {
+		return "#send"
+	}
+	return "#stage"
 }
 
 // other is the other side of a message as a person would call it.

@@ -206,20 +206,20 @@ func answer(p Pairing, request []byte) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "Open <a class=\"link\" href=\"https://web.whatsapp.com\" target=\"_blank\" rel=\"noopener noreferrer\">web.whatsapp.com</a> in a browser that can reach the passkey, for example with the phone nearby. There is no need to sign in there. <span class=\"mt-1 block text-sm text-soft\">Browsers let a passkey answer only on the site it was made for (")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "Open <a class=\"link\" href=\"https://web.whatsapp.com\" target=\"_blank\" rel=\"noopener noreferrer\">web.whatsapp.com</a> in a browser that can reach the passkey, for example with the phone nearby. There is no need to sign in there.<p class=\"mt-1 text-sm text-soft\">Browsers let a passkey answer only on the site it was made for (")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var10 string
 			templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(rpWord(rpID))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/passkey.templ`, Line: 47, Col: 125}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/passkey.templ`, Line: 47, Col: 116}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "). That protects the account, and it is why this page cannot ask by itself.</span>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "). That protects the account, and it is why this page cannot ask by itself.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -241,7 +241,7 @@ func answer(p Pairing, request []byte) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "Open that page’s console (press <kbd class=\"rounded border border-line bg-sunken px-1.5 py-0.5 font-mono text-xs\">F12</kbd>, then “Console”), paste this, and press Enter. The browser asks for the passkey and then shows an answer. <span class=\"mt-1 block text-sm text-soft\">The browser may warn of pasting there, and rightly so: only ever paste what you trust. This text does what its first lines say, and nothing else.</span> <span class=\"relative mt-3 block\"><label for=\"passkey-snippet\" class=\"sr-only\">Text for the console</label> <textarea id=\"passkey-snippet\" readonly rows=\"4\" spellcheck=\"false\" data-testid=\"passkey-snippet\" class=\"input resize-y font-mono text-xs\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "Open that page’s console (press <kbd class=\"rounded border border-line bg-sunken px-1.5 py-0.5 font-mono text-xs\">F12</kbd>, then “Console”), paste this, and press Enter. The browser asks for the passkey and then shows an answer.<p class=\"mt-1 text-sm text-soft\">The browser may warn of pasting there, and rightly so: only ever paste what you trust. This text does what its first lines say, and nothing else.</p><div class=\"mt-3\"><label for=\"passkey-snippet\" class=\"sr-only\">Text for the console</label> <textarea id=\"passkey-snippet\" readonly rows=\"4\" spellcheck=\"false\" data-testid=\"passkey-snippet\" class=\"input resize-y font-mono text-xs\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -254,7 +254,7 @@ func answer(p Pairing, request []byte) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "</textarea> <button type=\"button\" data-copy=\"#passkey-snippet\" hidden class=\"btn btn-small mt-2\">Copy</button></span>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "</textarea> <button type=\"button\" data-copy=\"#passkey-snippet\" hidden class=\"btn btn-small mt-2\">Copy</button></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
