@@ -1,17 +1,31 @@
-// Package processes starts workers as child processes of their own on this machine, and
-// finds those that run already.
+// Package processes starts workers as child processes on this machine, and finds those
+// that run already.
+//
+// A worker is a process in a session of its own: it outlives the panel. What is needed to
+// find it again lies in a small file in the folder of its instance, and its identity is
+// proven before it is believed: a pid alone may belong to anybody by now.
 package processes
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
 
 	"switchboard/control"
+	"switchboard/fault"
 	"switchboard/instances"
 )
-
-var errSkeleton = errors.New("not there yet")
 
 // Options is what a Launcher works with.
 type Options struct {
@@ -28,16 +42,144 @@ type Options struct {
 	Log        *slog.Logger
 }
 
-// Launcher implements instances.Launcher with child processes.
-type Launcher struct{ o Options }
+// Launcher implements instances.Launcher with child processes. It is safe for concurrent
+// use, for different instances at once.
+type Launcher struct {
+	o Options
+
+	mu   sync.Mutex
+	runs map[instances.ID]*worker // those that this launcher started or found, while they run
+}
+
+var _ instances.Launcher = (*Launcher)(nil)
 
 // New returns a launcher. It does no I/O.
-func New(o Options) *Launcher { return &Launcher{o: o} }
+func New(o Options) *Launcher {
+	if o.Args == nil {
+		o.Args = []string{"worker"}
+	}
+	return &Launcher{o: o, runs: map[instances.ID]*worker{}}
+}
 
+// Launch starts a worker; see instances.Launcher. The caller made sure, with Find, that
+// none runs.
 func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.Worker, error) {
-	return nil, errSkeleton
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w, err := l.start(spec)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "The process of this number could not be started. The log of the panel says why.",
+			fmt.Errorf("launch worker of %s: %w", spec.ID, err))
+	}
+	l.keep(spec.ID, w)
+	l.o.Log.Info("worker started", "instance", spec.ID, "pid", w.facts.PID, "port", w.facts.Port)
+	return w, nil
 }
-func (l *Launcher) Find(ctx context.Context, id instances.ID) (instances.Worker, error) {
-	return nil, errSkeleton
+
+func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
+	dir, err := l.folder(spec.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(dir, control.ExitName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	token := rand.Text() + rand.Text()
+	doc, err := json.Marshal(control.StartDocument{
+		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
+		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
+		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out, err := freshOutput(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	stdin, feed, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer stdin.Close()
+	defer feed.Close()
+
+	pidfd := -1
+	cmd := exec.Command(l.o.Executable, l.o.Args...)
+	cmd.Env = append([]string{}, l.o.Env...) // never nil: nil would mean all of ours
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	fail := func(err error) (*worker, error) {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, err
+	}
+	handle, err := pidfdFile(pidfd)
+	if err != nil {
+		return fail(err)
+	}
+	note := record{Token: token, Version: l.o.Version, Port: spec.Port, StartedAt: time.Now().UTC()}
+	if note.identity, err = identify(cmd.Process.Pid); err != nil {
+		handle.Close()
+		return fail(err)
+	}
+	// The worker waits for its start document. Whoever dies before the note is written
+	// takes the other end of the pipe along, and the worker ends: no worker runs unnoted.
+	if err := note.write(dir); err != nil {
+		handle.Close()
+		return fail(err)
+	}
+	if _, err := feed.Write(doc); err != nil {
+		handle.Close()
+		return fail(err)
+	}
+	return newWorker(dir, note, handle, cmd), nil
 }
-func (l *Launcher) Discard(ctx context.Context, id instances.ID) error { return errSkeleton }
+
+// Discard removes the folder of an instance; see instances.Launcher.
+func (l *Launcher) Discard(ctx context.Context, id instances.ID) error {
+	dir, err := l.folder(id)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	_, runs := l.runs[id]
+	l.mu.Unlock()
+	if runs {
+		return fmt.Errorf("discard folder of %s: its worker still runs", id)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("discard folder of %s: %w", id, err)
+	}
+	return nil
+}
+
+// folder returns the absolute path of an instance's folder.
+func (l *Launcher) folder(id instances.ID) (string, error) {
+	if !id.Valid() {
+		return "", fmt.Errorf("folder of instance %q: this is not an id", id)
+	}
+	return filepath.Abs(filepath.Join(l.o.Dir, string(id)))
+}
+
+// keep remembers w until it ends.
+func (l *Launcher) keep(id instances.ID, w *worker) {
+	l.mu.Lock()
+	l.runs[id] = w
+	l.mu.Unlock()
+	go w.watch(func() {
+		l.mu.Lock()
+		if l.runs[id] == w {
+			delete(l.runs, id)
+		}
+		l.mu.Unlock()
+	})
+}
