@@ -23,7 +23,6 @@ type Simulator struct {
 const (
 	dialTimeout    = 10 * time.Second
 	tlsTimeout     = 10 * time.Second
-	socketTimeout  = 20 * time.Second // until the websocket is open
 	mediaTimeout   = 10 * time.Minute
 	mediaKeepIdle  = 20 * time.Second
 	headersTimeout = 30 * time.Second
@@ -50,9 +49,10 @@ func newNetwork(sim *Simulator) *network {
 	return n
 }
 
-// equip makes client use this network for everything.
-func (n *network) equip(client *whatsmeow.Client) {
-	socket := &http.Client{Transport: n.transport(n.dialLine), Timeout: socketTimeout}
+// equip makes client use this network for everything; open is how long the session's
+// socket may take to open.
+func (n *network) equip(client *whatsmeow.Client, open time.Duration) {
+	socket := &http.Client{Transport: n.transport(n.dialLine), Timeout: open}
 	client.SetPreLoginHTTPClient(socket)
 	client.SetWebsocketHTTPClient(socket)
 	client.SetMediaHTTPClient(&http.Client{Transport: n.transport(n.dial), Timeout: mediaTimeout})

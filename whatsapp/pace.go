@@ -11,6 +11,7 @@ type pace struct {
 	round               time.Duration // a round of codes ends after this, whatever happens
 	fresh               time.Duration // up to this age a round is good for a phone code
 	passkey             time.Duration // for a person to find and use the passkey
+	socket              time.Duration // for a websocket to open
 	login               time.Duration // from an open socket to its first code or login
 	silence             time.Duration // without a byte for this long the line counts as dead
 	goodbye             time.Duration // how long a disconnect may be polite
@@ -26,7 +27,7 @@ type pace struct {
 var usualPace = pace{
 	firstCode: 60 * time.Second, nextCode: 20 * time.Second, round: 160 * time.Second,
 	fresh: 15 * time.Second, passkey: 5 * time.Minute,
-	login: 30 * time.Second, silence: 45 * time.Second, goodbye: time.Second,
+	socket: 20 * time.Second, login: 30 * time.Second, silence: 45 * time.Second, goodbye: time.Second,
 	retry: time.Second, retryMax: 8 * time.Second,
 	refused: time.Minute, refusedMax: 15 * time.Minute,
 	again: 5 * time.Second, againMax: time.Minute,

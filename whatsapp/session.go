@@ -123,7 +123,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 func (s *Session) take(device *store.Device) *account {
 	a := &account{device: device, guard: serial.Wrap(device)}
 	a.client = whatsmeow.NewClient(device, bridge(s.log))
-	s.network.equip(a.client)
+	s.network.equip(a.client, s.pace.socket)
 	a.client.BackgroundEventCtx = s.ctx
 	// The keeper alone decides when to connect: whatsmeow's own waits grow to minutes, and
 	// all its first attempts come at the same moment.

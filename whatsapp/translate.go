@@ -89,10 +89,10 @@ func content(m *waE2E.Message) (kind messages.Kind, text, target string) {
 		return messages.Sticker, "", ""
 	case m.LocationMessage != nil:
 		l := m.GetLocationMessage()
-		return messages.Location, place(l.GetName(), l.GetAddress(), l.GetDegreesLatitude(), l.GetDegreesLongitude()), ""
+		return messages.Location, whereabouts(l.GetName(), l.GetAddress(), l.GetDegreesLatitude(), l.GetDegreesLongitude()), ""
 	case m.LiveLocationMessage != nil:
 		l := m.GetLiveLocationMessage()
-		return messages.Location, place(l.GetCaption(), "", l.GetDegreesLatitude(), l.GetDegreesLongitude()), ""
+		return messages.Location, whereabouts(l.GetCaption(), "", l.GetDegreesLatitude(), l.GetDegreesLongitude()), ""
 	case m.ContactMessage != nil:
 		return messages.Contact, m.GetContactMessage().GetDisplayName(), ""
 	case m.ContactsArrayMessage != nil:
@@ -158,7 +158,7 @@ func forPerson(m *waE2E.Message) bool {
 	return found
 }
 
-func place(name, address string, latitude, longitude float64) string {
+func whereabouts(name, address string, latitude, longitude float64) string {
 	return firstOf(strings.Trim(name+", "+address, ", "), fmt.Sprintf("%.6f, %.6f", latitude, longitude))
 }
 

@@ -1,0 +1,337 @@
+//go:build !race
+
+package whatsapp
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/messages"
+	"switchboard/whatsapp/simulator"
+	"switchboard/whatsapp/simulator/phone"
+)
+
+func count(f func(messages.Message) bool, all []messages.Message) (n int) {
+	for _, m := range all {
+		if f(m) {
+			n++
+		}
+	}
+	return n
+}
+
+func fromOthers(m messages.Message) bool { return !m.FromMe }
+
+func TestOfflineMessagesAreStoredOnce(t *testing.T) {
+	t.Parallel()
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	s.Close()
+	const n = 30
+	for i := range n {
+		if _, err := friend.SendText(within(t), owner.Number(), fmt.Sprint("while away ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = p.open(quick)
+	untilIs(t, s, instances.Connected, "")
+	p.eventually("all messages", func(all []messages.Message) bool { return count(fromOthers, all) >= n })
+	// Once more from the beginning must change nothing.
+	s.Close()
+	s = p.open(quick)
+	untilIs(t, s, instances.Connected, "")
+	if _, err := friend.SendText(within(t), owner.Number(), "last"); err != nil {
+		t.Fatal(err)
+	}
+	p.one("the last message", text("last"))
+	if got := count(fromOthers, p.all()); got != n+1 {
+		t.Fatalf("%d messages are stored, want %d", got, n+1)
+	}
+}
+
+// A message that cannot be stored is not acknowledged, and comes again.
+func TestWhatCannotBeStoredComesAgain(t *testing.T) {
+	t.Parallel()
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	// The first messages make the Signal session; what fails below is a plain one.
+	if _, err := friend.SendText(within(t), owner.Number(), "before"); err != nil {
+		t.Fatal(err)
+	}
+	p.one("the first message", text("before"))
+	if _, err := p.main.Exec(`CREATE TRIGGER "full" BEFORE INSERT ON "messages" BEGIN SELECT RAISE(ABORT, 'disk full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		if _, err := friend.SendText(within(t), owner.Number(), fmt.Sprint("no room ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, s, "a reconnect for the sake of delivery", func(r instances.Report) bool { return r.Status == instances.Reconnecting })
+	if n := count(fromOthers, p.all()); n != 1 {
+		t.Fatalf("%d messages are stored on a full disk", n)
+	}
+	if _, err := p.main.Exec(`DROP TRIGGER "full"`); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		p.one("what had no room", text(fmt.Sprint("no room ", i)))
+	}
+	if n := count(fromOthers, p.all()); n != 6 {
+		t.Fatalf("%d messages are stored, want 6", n)
+	}
+}
+
+// The keys that open a message are lost; it is asked for again and takes its place.
+func TestUndecryptableComesAgain(t *testing.T) {
+	t.Parallel()
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	after := friend.Seq()
+	sendText(t, s, friend.Number(), "hello")
+	arrives(t, friend, after, "hello")
+	for _, greeting := range []string{"hi", "hi again"} { // from here on without prekeys
+		if _, err := friend.SendText(within(t), owner.Number(), greeting); err != nil {
+			t.Fatal(err)
+		}
+		p.one(greeting, text(greeting))
+		sendText(t, s, friend.Number(), "answer to "+greeting)
+		arrives(t, friend, after, "answer to "+greeting)
+	}
+	if _, err := p.keys.Exec(`DELETE FROM "whatsmeow_sessions"`); err != nil {
+		t.Fatal(err)
+	}
+	sent, err := friend.SendText(within(t), owner.Number(), "sealed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := p.one("the message", func(m messages.Message) bool { return m.ID == sent.ID && m.Kind == messages.Text })
+	if m.Text != "sealed" {
+		t.Fatalf("stored as %+v", m)
+	}
+	if n := count(func(m messages.Message) bool { return m.ID == sent.ID || m.Kind == messages.Undecryptable }, p.all()); n != 1 {
+		t.Fatalf("the message and its placeholder are %d rows", n)
+	}
+}
+
+// A phone that cannot open a message asks for it again, and gets it although this process
+// has been restarted since it sent the message.
+func TestARetryIsAnsweredAfterARestart(t *testing.T) {
+	t.Parallel()
+	p, s, _ := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	after := friend.Seq()
+	sendText(t, s, friend.Number(), "one")
+	arrives(t, friend, after, "one")
+	if _, err := friend.SendText(within(t), s.Report().JID[:12], "two"); err != nil {
+		t.Fatal(err)
+	}
+	p.one("the answer", text("two"))
+	sendText(t, s, friend.Number(), "three")
+	arrives(t, friend, after, "three")
+	if err := friend.SetOnline(within(t), false); err != nil {
+		t.Fatal(err)
+	}
+	sendText(t, s, friend.Number(), "sealed")
+	forgetSessions(t, friend)
+	s.Close()
+	s = p.open(quick)
+	untilIs(t, s, instances.Connected, "")
+	if err := friend.SetOnline(within(t), true); err != nil {
+		t.Fatal(err)
+	}
+	arrives(t, friend, after, "sealed")
+	if friend.Undecryptable() == 0 {
+		t.Fatal("nothing had to be sent again, so nothing was tested")
+	}
+}
+
+func TestReceipts(t *testing.T) {
+	t.Parallel()
+	p, s, _ := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	sent := sendText(t, s, friend.Number(), "read me")
+	status := func(d messages.Delivery) func([]messages.Message) bool {
+		return func(all []messages.Message) bool {
+			return count(func(m messages.Message) bool { return m.ID == sent.ID && m.Status == d }, all) == 1
+		}
+	}
+	p.eventually("delivered", status(messages.Delivered))
+	if err := friend.MarkRead(within(t), s.Report().JID[:12]); err != nil {
+		t.Fatal(err)
+	}
+	p.eventually("read", status(messages.Read))
+}
+
+func TestOwnMessagesFromThePhone(t *testing.T) {
+	t.Parallel()
+	p, _, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	if _, err := owner.SendText(within(t), friend.Number(), "typed on the phone"); err != nil {
+		t.Fatal(err)
+	}
+	m := p.one("the own message", text("typed on the phone"))
+	if !m.FromMe || m.Chat != friend.Number()+"@s.whatsapp.net" || m.Sender != owner.Number()+"@s.whatsapp.net" || m.Status == "" {
+		t.Fatalf("stored as %+v", m)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	mine := sendText(t, s, friend.Number(), "mine")
+	arrives(t, friend, 0, "mine")
+	to := owner.Number()
+	e, err := friend.SendText(within(t), to, "with a typo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := []error{
+		friend.Edit(within(t), to, e.ID, "without a typo"),
+		friend.Revoke(within(t), to, e.ID),
+		friend.React(within(t), to, mine.ID, "👍"),
+	}
+	for i, err := range steps {
+		if err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+	}
+	for kind, want := range map[messages.Kind]struct{ text, target string }{
+		messages.Edited:   {"without a typo", e.ID},
+		messages.Revoked:  {"", e.ID},
+		messages.Reaction: {"👍", mine.ID},
+	} {
+		m := p.one(string(kind), func(m messages.Message) bool { return m.Kind == kind })
+		if m.Text != want.text || m.Target != want.target {
+			t.Errorf("%s stored as %+v", kind, m)
+		}
+	}
+	for _, f := range []phone.File{
+		{Kind: phone.Image, MIME: "image/png", Caption: "a picture", Data: []byte("png")},
+		{Kind: phone.Document, MIME: "application/pdf", Name: "offer.pdf", Data: []byte("pdf")},
+	} {
+		if _, err := friend.SendFile(within(t), to, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.one("a picture", func(m messages.Message) bool { return m.Kind == messages.Image && m.Text == "a picture" })
+	p.one("a document", func(m messages.Message) bool { return m.Kind == messages.Document && m.Text == "offer.pdf" })
+}
+
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	g, err := friend.CreateGroup(within(t), "The group", []string{owner.Number()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := friend.SendText(within(t), g.ID, "to all"); err != nil {
+		t.Fatal(err)
+	}
+	m := p.one("the message", text("to all"))
+	if m.Chat != chatOf(g.ID) || m.Sender != friend.Number()+"@s.whatsapp.net" {
+		t.Fatalf("stored as %+v", m)
+	}
+	var name string
+	if err := p.main.QueryRow(`SELECT "name" FROM "chats" WHERE "jid" = $1`, m.Chat).Scan(&name); err != nil || name != "The group" {
+		t.Errorf("the group is called %q, %v", name, err)
+	}
+	sent := sendText(t, s, m.Chat, "from the panel")
+	arrives(t, friend, 0, "from the panel")
+	p.eventually("delivered", func(all []messages.Message) bool {
+		return count(func(m messages.Message) bool { return m.ID == sent.ID && m.Status == messages.Delivered }, all) == 1
+	})
+}
+
+func chatOf(group string) string {
+	if filepath.Ext(group) == "" && len(group) > 5 && group[len(group)-5:] != "@g.us" {
+		return group + "@g.us"
+	}
+	return group
+}
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	p, owner, friend := newPlace(t), newPhone(t, "Owner"), newPhone(t, "Friend")
+	for i := range 5 {
+		if _, err := friend.SendText(within(t), owner.Number(), fmt.Sprint("long ago ", i)); err != nil {
+			t.Fatal(err)
+		}
+		arrives(t, owner, 0, fmt.Sprint("long ago ", i))
+	}
+	if _, err := owner.SendText(within(t), friend.Number(), "answered long ago"); err != nil {
+		t.Fatal(err)
+	}
+	s := p.open(quick)
+	scan(t, s, owner)
+	for i := range 5 {
+		m := p.one("history", text(fmt.Sprint("long ago ", i)))
+		if m.FromMe || m.Chat != friend.Number()+"@s.whatsapp.net" || m.Sender != m.Chat {
+			t.Fatalf("stored as %+v", m)
+		}
+	}
+	if m := p.one("the own part", text("answered long ago")); !m.FromMe || m.Status == "" {
+		t.Fatalf("stored as %+v", m)
+	}
+}
+
+func TestRefusedSends(t *testing.T) {
+	t.Parallel()
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	network1.RefuseSends(target(owner), 463)
+	_, err := s.SendText(within(t), friend.Number(), "refused")
+	if fault.KindOf(err) != fault.Throttled || !errorsIsReachOut(err) {
+		t.Fatalf("got %v", err)
+	}
+	if m := p.one("the refused message", text("refused")); m.Status != messages.NotSent {
+		t.Fatalf("stored as %+v", m)
+	}
+	network1.RefuseSends(target(owner), 0)
+	sendText(t, s, friend.Number(), "accepted")
+	arrives(t, friend, 0, "accepted")
+}
+
+func TestSendsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	p, s, _ := paired(t, quick)
+	for _, c := range []struct{ to, text, field string }{
+		{"", "hello", "to"}, {"12", "hello", "to"}, {"nobody", "hello", "to"}, {"@s.whatsapp.net", "hello", "to"},
+		{"490000000000000", "hello", "to"}, // nobody has this number
+		{"491701234567", "", "text"}, {"491701234567", " \n", "text"}, {"491701234567", "\xff", "text"},
+		{"491701234567", string(make([]rune, maxText+1)), "text"},
+	} {
+		_, err := s.SendText(within(t), c.to, c.text)
+		if fault.KindOf(err) != fault.Invalid || fault.FieldOf(err) != c.field {
+			t.Errorf("to %q: %v", c.to, err)
+		}
+	}
+	if n := len(p.all()); n != 0 {
+		t.Errorf("%d messages are stored", n)
+	}
+}
+
+func TestTheNetworkRestarts(t *testing.T) {
+	// Not parallel: it strikes everybody.
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	if err := network1.Restart(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, s, "the loss", func(r instances.Report) bool { return r.Status == instances.Reconnecting })
+	back := time.Now()
+	untilIs(t, s, instances.Connected, "")
+	t.Logf("back after %s", time.Since(back))
+	if _, err := friend.SendText(within(t), owner.Number(), "after the restart"); err != nil {
+		t.Fatal(err)
+	}
+	p.one("the message", text("after the restart"))
+}
+
+var _ = simulator.Target{}
