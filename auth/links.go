@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -54,7 +53,7 @@ func (a *Auth) CreateOwner(w http.ResponseWriter, r *http.Request, token, name, 
 	if err := a.CheckSetup(r.Context(), token); err != nil {
 		return err
 	}
-	user, hash, err := a.make(r.Context(), NewUser{Email: email, Name: name, Role: Owner, Password: password})
+	user, hash, err := a.prepare(r.Context(), NewUser{Email: email, Name: name, Role: Owner, Password: password})
 	if err != nil {
 		return err
 	}
@@ -105,25 +104,4 @@ func linkFault(err error) error {
 		return fault.Wrap(fault.NotFound, "This sign-in link has been used or is older than 15 minutes. Please make a new one.", err)
 	}
 	return unavailable(err)
-}
-
-// make checks what a person is made from and hashes the password.
-func (a *Auth) make(ctx context.Context, in NewUser) (User, string, error) {
-	email, badEmail := checkEmail(in.Email)
-	name, badName := checkName(in.Name, email)
-	var badPassword error
-	if !in.LinkOnly {
-		badPassword = checkPassword(in.Password, email)
-	}
-	if err := errors.Join(badName, badEmail, badPassword, checkRole(in.Role)); err != nil {
-		return User{}, "", err
-	}
-	var hash string
-	if !in.LinkOnly {
-		var err error
-		if hash, err = a.hasher.hash(ctx, in.Password); err != nil {
-			return User{}, "", err
-		}
-	}
-	return User{ID: newUserID(), Email: email, Name: name, Role: in.Role, CreatedAt: time.Now()}, hash, nil
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -12,7 +13,7 @@ import (
 // AddUser makes a person. Bad input is a fault.Invalid for each field ("name", "email",
 // "password", "role"), joined; an e-mail address in use is a fault.Conflict.
 func (a *Auth) AddUser(ctx context.Context, in NewUser) (User, error) {
-	user, hash, err := a.make(ctx, in)
+	user, hash, err := a.prepare(ctx, in)
 	if err != nil {
 		return User{}, err
 	}
@@ -21,6 +22,27 @@ func (a *Auth) AddUser(ctx context.Context, in NewUser) (User, error) {
 	}
 	a.log.Info("user made", "user", user.ID, "role", string(user.Role))
 	return user, nil
+}
+
+// prepare checks what a person is made from and hashes the password.
+func (a *Auth) prepare(ctx context.Context, in NewUser) (User, string, error) {
+	email, badEmail := checkEmail(in.Email)
+	name, badName := checkName(in.Name, email)
+	var badPassword error
+	if !in.LinkOnly {
+		badPassword = checkPassword(in.Password, email)
+	}
+	if err := errors.Join(badName, badEmail, badPassword, checkRole(in.Role)); err != nil {
+		return User{}, "", err
+	}
+	var hash string
+	if !in.LinkOnly {
+		var err error
+		if hash, err = a.hasher.hash(ctx, in.Password); err != nil {
+			return User{}, "", err
+		}
+	}
+	return User{ID: newUserID(), Email: email, Name: name, Role: in.Role, CreatedAt: time.Now()}, hash, nil
 }
 
 // ListUsers returns everybody, oldest first.
