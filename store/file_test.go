@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"switchboard/fault"
+	"switchboard/isolation/pgtest"
 	"switchboard/migrations"
 )
 
@@ -314,7 +315,9 @@ const envHalfWritten = "SWITCHBOARD_TEST_HALF_WRITTEN"
 func TestMain(m *testing.M) {
 	path := os.Getenv(envHalfWritten)
 	if path == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		pgtest.Stop()
+		os.Exit(code)
 	}
 	db, err := sql.Open("sqlite3", "file:"+path+"?_cache_size=1")
 	if err == nil {

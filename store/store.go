@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"switchboard/engine"
 	"switchboard/migrations"
@@ -32,7 +33,7 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 	if name == engine.SQLite {
 		db, err = openFile(ctx, uri)
 	} else {
-		db, err = engine.OpenPostgres(ctx, uri)
+		db, err = engine.OpenPostgres(ctx, uri, engine.Pool{Open: 4, Idle: 30 * time.Second})
 	}
 	if err != nil {
 		return nil, err

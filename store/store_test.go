@@ -1,10 +1,49 @@
 package store
 
 import (
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"switchboard/fault"
+	"switchboard/isolation/pgtest"
 )
+
+func newStore(t *testing.T) *Store {
+	t.Helper()
+	return mustOpen(t, "file:"+filepath.Join(t.TempDir(), "whatsapp.db"))
+}
+
+// each runs a test on both engines.
+func each(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, newStore(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, mustOpen(t, pgtest.New(t).URI))
+	})
+}
+
+func TestPostgresThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	database := pgtest.New(t)
+	for words, uri := range map[string]string{
+		"does not answer":       "postgres://x:y@127.0.0.1:1/z?sslmode=disable",
+		"refuses the login":     strings.Replace(database.URI, ":test@", ":wrong@", 1),
+		"database of that name": strings.Replace(database.URI, "/"+database.Tag+"?", "/missing?", 1),
+	} {
+		_, err := Open(t.Context(), uri)
+		if fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.MessageOf(err), words) {
+			t.Errorf("%s: %v", words, err)
+		}
+		if strings.Contains(err.Error(), "wrong") {
+			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+}
 
 func TestUnknownURI(t *testing.T) {
 	t.Parallel()
