@@ -60,12 +60,12 @@ func run(ctx context.Context, env environment, args []string) int {
 	if name == "-h" || name == "--help" || name == "-help" {
 		name = "help"
 	}
-	err := dispatch(commands(), "switchboard", ctx, env, append([]string{name}, args[1:]...))
+	err := dispatch(ctx, env, "switchboard", commands(), append([]string{name}, args[1:]...))
 	return exitCode(env, err)
 }
 
 // dispatch runs the command that args[0] names.
-func dispatch(list []command, program string, ctx context.Context, env environment, args []string) error {
+func dispatch(ctx context.Context, env environment, program string, list []command, args []string) error {
 	if len(args) == 0 {
 		return refuse("%s needs one of: %s. See `%s help`.", program, names(list), firstWord(program))
 	}

@@ -12,11 +12,11 @@ import (
 
 // token changes the tokens of the management API, whether the server runs or not.
 func token(ctx context.Context, env environment, args []string) error {
-	return dispatch([]command{
+	return dispatch(ctx, env, "switchboard token", []command{
 		{"add", "make a token", tokenAdd},
 		{"list", "list a person's tokens", tokenList},
 		{"revoke", "make a token useless", tokenRevoke},
-	}, "switchboard token", ctx, env, args)
+	}, args)
 }
 
 func tokenAdd(ctx context.Context, env environment, args []string) error {

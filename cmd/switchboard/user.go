@@ -15,11 +15,11 @@ import (
 
 // user changes the people who may sign in, whether the server runs or not.
 func user(ctx context.Context, env environment, args []string) error {
-	return dispatch([]command{
+	return dispatch(ctx, env, "switchboard user", []command{
 		{"add", "add a person", userAdd},
 		{"list", "list everybody", userList},
 		{"passwd", "set a person's password and end their sessions", userPasswd},
-	}, "switchboard user", ctx, env, args)
+	}, args)
 }
 
 func userAdd(ctx context.Context, env environment, args []string) error {
