@@ -24,6 +24,7 @@ import (
 	_ "github.com/mattn/go-sqlite3"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/proto/waHistorySync"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -59,23 +60,26 @@ func number() string { return fmt.Sprintf("4915200%06d", lastNumber.Add(1)) }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	ctx := testContext(t)
-	w := &world{Network: openNetwork(t, t.TempDir(), "127.0.0.1:0"), t: t, ctx: ctx}
-	whatsmeow.WACertPubKey = w.RootKey() // the same for all new networks of a process
+	return newWorldIn(t, t.TempDir(), t.TempDir(), "127.0.0.1:0")
+}
+
+func newWorldIn(t testing.TB, dir, phonesDir, listen string) *world {
+	t.Helper()
+	w := &world{Network: startNetwork(t, dir, listen), t: t, ctx: testContext(t)}
+	trust(w.RootKey())
 	var err error
-	w.phones, err = phone.Open(ctx, phone.Options{Network: w.Network, Dir: t.TempDir(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	w.phones, err = phone.Open(w.ctx, phone.Options{Network: w.Network, Dir: phonesDir, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	must(t, err)
 	t.Cleanup(func() { _ = w.phones.Close() })
 	return w
 }
 
-func openNetwork(t testing.TB, dir, listen string) *simulator.Network {
-	t.Helper()
-	n, err := simulator.Open(t.Context(), simulator.Options{Dir: dir, Listen: listen, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	must(t, err)
-	t.Cleanup(func() { _ = n.Close() })
-	return n
-}
+// trust sets the root key that whatsmeow accepts. All new networks of a process have the
+// same one.
+var trust = func() func([32]byte) {
+	var once sync.Once
+	return func(root [32]byte) { once.Do(func() { whatsmeow.WACertPubKey = root }) }
+}()
 
 func (w *world) phone(name string) *phone.Phone {
 	w.t.Helper()
@@ -202,9 +206,17 @@ func hasText(text string) func(*events.Message) bool {
 
 func (c *client) send(ctx context.Context, to types.JID, text string) whatsmeow.SendResponse {
 	c.t.Helper()
-	resp, err := c.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(text)})
+	resp, err := c.trySend(ctx, to, text)
 	must(c.t, err)
 	return resp
+}
+
+func (c *client) trySend(ctx context.Context, to types.JID, text string) (resp whatsmeow.SendResponse, err error) {
+	err = c.guard.Send(ctx, func(ctx context.Context) error {
+		resp, err = c.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(text)})
+		return err
+	})
+	return resp, err
 }
 
 // pair links a new client to the phone by QR code and waits until it has what the phone
@@ -213,7 +225,7 @@ func (w *world) pair(p *phone.Phone) *client {
 	w.t.Helper()
 	c := w.newClient()
 	w.scan(c, p)
-	wait(c, 0, func(e *events.HistorySync) bool { return true })
+	wait(c, 0, func(e *events.HistorySync) bool { return e.Data.GetSyncType() == waHistorySync.HistorySync_RECENT })
 	return c
 }
 
@@ -254,3 +266,5 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+func target(c *client) simulator.Target { return simulator.OnDevice(*c.Store.ID) }
