@@ -15,7 +15,6 @@ import (
 	"go.mau.fi/libsignal/ecc"
 	"go.mau.fi/libsignal/keys/identity"
 	"go.mau.fi/libsignal/keys/prekey"
-	"go.mau.fi/libsignal/logger"
 	"go.mau.fi/libsignal/protocol"
 	"go.mau.fi/libsignal/session"
 	"go.mau.fi/libsignal/util/optional"
@@ -26,21 +25,6 @@ import (
 
 	"switchboard/whatsapp/serial"
 )
-
-// TestMain gives libsignal its logger now, since libsignal makes its own at first use, without a lock.
-func TestMain(m *testing.M) {
-	var quiet logger.Loggable = silence{}
-	logger.Setup(&quiet)
-	m.Run()
-}
-
-type silence struct{}
-
-func (silence) Debug(string, string)   {}
-func (silence) Info(string, string)    {}
-func (silence) Warning(string, string) {}
-func (silence) Error(string, string)   {}
-func (silence) Configure(string)       {}
 
 // device is one end of a conversation, on whatsmeow's own store.
 type device struct {

@@ -47,10 +47,10 @@ func New(o Options) http.Handler {
 		panic(err) // the folder is part of the program
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(files))
+	mux.Handle("/", http.FileServerFS(files))
 	s.routes(mux)
 	mux.HandleFunc("/api/", s.handle(func(http.ResponseWriter, *http.Request) error {
-		return fault.New(fault.NotFound, "There is nothing at this address. The interface is described in docs/simulator.md.")
+		return fault.New(fault.NotFound, "There is nothing at this address, or not with this method. The interface is described in docs/simulator.md.")
 	}))
 	return guard(mux)
 }
