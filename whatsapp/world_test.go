@@ -174,7 +174,7 @@ func (p *place) eventually(what string, f func([]messages.Message) bool) []messa
 		select {
 		case <-time.After(20 * time.Millisecond): // the database has no signal to wait for
 		case <-ctx.Done():
-			p.t.Fatalf("%s: stored are %d messages, the last ones %+v", what, len(all), all[max(0, len(all)-5):])
+			p.t.Fatalf("%s: stored are %d messages, the last one %+v", what, len(all), all[max(0, len(all)-1):])
 		}
 	}
 }
