@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,6 +55,34 @@ func ParsePostgres(uri string) (*pgx.ConnConfig, error) {
 			`DB_URI is no PostgreSQL address; write it as "postgres://user:password@host:5432/database", with special characters in the password percent-encoded.`)
 	}
 	return config, nil
+}
+
+// PostgresFor returns the URI with which a role opens another database of the same server.
+// Of the URI it was made from, it keeps what leads to the server, and nothing that would log
+// in as somebody else or belongs to one database only.
+func PostgresFor(uri, role, password, database string) (string, error) {
+	config, err := ParsePostgres(uri)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "DB_URI is no PostgreSQL address.")
+	}
+	query := u.Query()
+	for _, name := range []string{
+		"user", "password", "passfile", "service", "servicefile", "sslcert", "sslkey", "sslpassword",
+		"dbname", "database", "search_path", "options",
+	} {
+		query.Del(name)
+	}
+	if u.Host == "" && !query.Has("host") {
+		// What this process found in its environment, a worker would not.
+		query.Set("host", config.Host)
+		query.Set("port", strconv.Itoa(int(config.Port)))
+	}
+	u.User, u.Path, u.RawPath, u.RawQuery = url.UserPassword(role, password), "/"+database, "", query.Encode()
+	return u.String(), nil
 }
 
 // why says in words what a failed connection means.
