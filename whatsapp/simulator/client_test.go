@@ -268,3 +268,5 @@ func eventually(t testing.TB, what string, ok func() bool) {
 }
 
 func target(c *client) simulator.Target { return simulator.OnDevice(*c.Store.ID) }
+
+func overTCPClient(addr string) *http.Client { return &http.Client{Transport: overTCP(addr)} }

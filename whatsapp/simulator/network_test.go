@@ -189,3 +189,103 @@ func TestLongBacklogKeepsItsOrder(t *testing.T) {
 	}
 	<-done
 }
+
+// Two devices write at once: the later one is told what it lacks.
+func TestAppStateConflict(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a := rawAccount(t, n, "4915100000001")
+	a.login(n.Addr())
+	patch := func(version int) *waBinary.Node {
+		answer := a.ask("w:sync:app:state", "set", types.ServerJID, waBinary.Node{Tag: "sync", Content: []waBinary.Node{{
+			Tag: "collection", Attrs: waBinary.Attrs{"name": "regular", "version": version, "return_snapshot": false},
+			Content: []waBinary.Node{{Tag: "patch", Content: []byte{}}},
+		}}})
+		collection := answer.GetChildByTag("sync", "collection")
+		return &collection
+	}
+	if first := patch(0); first.Attrs["type"] == "error" {
+		t.Errorf("first patch: %v", first)
+	}
+	second := patch(0)
+	reason, lacks := second.GetChildByTag("error"), second.GetChildByTag("patches")
+	if second.Attrs["type"] != "error" || reason.Attrs["code"] != "409" || len(lacks.GetChildren()) != 1 {
+		t.Errorf("second patch: %v", second)
+	}
+	if third := patch(1); third.Attrs["type"] == "error" {
+		t.Errorf("after the conflict: %v", third)
+	}
+}
+
+// A message to a number is answered for the number, one to a LID for the LID.
+func TestBothAddresses(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a, b := rawAccount(t, n, "4915100000001"), rawAccount(t, n, "4915100000002")
+	a.login(n.Addr())
+	b.login(n.Addr())
+	for id, tt := range map[string]struct {
+		to, from    types.JID
+		other       string
+		otherSender types.JID
+	}{
+		"PN":  {b.jid, a.jid, "sender_lid", a.lid},
+		"LID": {b.lid, a.lid, "sender_pn", a.jid},
+	} {
+		a.message(id, tt.to, id, tt.to)
+		got := b.wait(id, isMessage(id))
+		if got.Attrs["from"] != tt.from || got.Attrs[tt.other] != tt.otherSender {
+			t.Errorf("%s: %v", id, got.Attrs)
+		}
+		b.confirm(got)
+		receipt := a.wait("receipt", func(n *waBinary.Node) bool { return n.Tag == "receipt" && n.Attrs["id"] == id })
+		if receipt.Attrs["from"] != tt.to {
+			t.Errorf("%s: receipt %v", id, receipt.Attrs)
+		}
+	}
+}
+
+// One-time keys are handed out once each, in order, and the owner hears when few are left.
+func TestPreKeys(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a, b := rawAccount(t, n, "4915100000001"), rawAccount(t, n, "4915100000002")
+	a.login(n.Addr())
+	b.login(n.Addr())
+	upload := func(ids ...byte) {
+		var keys []waBinary.Node
+		for _, id := range ids {
+			keys = append(keys, waBinary.Node{Tag: "key", Content: []waBinary.Node{
+				{Tag: "id", Content: []byte{0, 0, id}}, {Tag: "value", Content: append(make([]byte, 31), id)},
+			}})
+		}
+		b.ask("encrypt", "set", types.ServerJID, waBinary.Node{Tag: "registration", Content: []byte{0, 0, 0, 7}}, waBinary.Node{Tag: "list", Content: keys})
+	}
+	take := func() (byte, bool) {
+		answer := a.ask("encrypt", "get", types.ServerJID, waBinary.Node{Tag: "key", Content: []waBinary.Node{{Tag: "user", Attrs: waBinary.Attrs{"jid": b.lid}}}})
+		id, ok := answer.GetOptionalChildByTag("list", "user", "key", "id")
+		if !ok {
+			return 0, false
+		}
+		value := answer.GetChildByTag("list", "user", "key", "value")
+		if got := value.Content.([]byte); got[31] != id.Content.([]byte)[2] {
+			t.Errorf("key %v has value %v", id, got)
+		}
+		return id.Content.([]byte)[2], true
+	}
+	upload(1, 2, 3, 4, 5, 6)
+	upload(6, 7) // repeated after a reconnect, with one more
+	for want := byte(1); want <= 7; want++ {
+		if id, ok := take(); !ok || id != want {
+			t.Errorf("got key %d, %v where %d was due", id, ok, want)
+		}
+	}
+	if id, ok := take(); ok {
+		t.Errorf("key %d was handed out twice", id)
+	}
+	b.wait("a warning", func(n *waBinary.Node) bool { return n.Tag == "notification" && n.Attrs["type"] == "encrypt" })
+	count := b.ask("encrypt", "get", types.ServerJID, waBinary.Node{Tag: "count"})
+	if c := count.GetChildByTag("count"); c.Attrs["value"] != "0" {
+		t.Errorf("left: %v", c)
+	}
+}

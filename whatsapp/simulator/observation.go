@@ -15,10 +15,14 @@ type Connection struct {
 	Logins int // how often this device has logged in since the network was opened
 }
 
-// Connections lists the live connections, oldest first.
+// Connections lists the live connections, oldest first. One that is being ended is not live
+// any more, even if its socket is still open for a moment.
 func (n *Network) Connections() []Connection {
 	var out []Connection
 	for _, c := range n.live() {
+		if c.ended.Load() {
+			continue
+		}
 		info := Connection{ID: c.id, Since: c.since}
 		if d := c.device.Load(); d != nil {
 			info.JID, info.Logins = d.jid(types.DefaultUserServer), int(d.logins.Load())
