@@ -36,32 +36,13 @@ func (s *server) renderAccount(w http.ResponseWriter, r *http.Request, status in
 	return render(w, r, status, views.Me(a))
 }
 
-// changePassword proves the current password by signing in with it, which is throttled like
-// any sign-in, and signs in anew: the change ends every session, this one included.
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request) error {
-	user, _ := auth.UserFrom(r.Context())
-	refuse := func(err error, field string) error {
+	if err := s.Auth.ChangePassword(w, r, r.PostFormValue("current"), r.PostFormValue("password")); err != nil {
 		problems, ok := refused(err)
 		if !ok {
 			return err
 		}
-		if whole := problems[""]; whole != "" && fault.KindOf(err) == fault.Unauthenticated {
-			problems = map[string]string{field: "This is not your current password."}
-		}
 		return s.renderAccount(w, r, formStatus(err), views.Account{Password: views.Form{Errors: problems}})
-	}
-	current, password := r.PostFormValue("current"), r.PostFormValue("password")
-	if current == "" {
-		return refuse(fault.InField("current", "Enter your current password."), "current")
-	}
-	if err := s.Auth.SignIn(w, r, user.Email, current); err != nil {
-		return refuse(err, "current")
-	}
-	if err := s.Auth.SetPassword(r.Context(), user.Email, password); err != nil {
-		return refuse(err, "password")
-	}
-	if err := s.Auth.SignIn(w, r, user.Email, password); err != nil {
-		return err
 	}
 	s.setFlash(w, r, "password")
 	s.redirect(w, r, "/account")

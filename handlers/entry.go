@@ -54,7 +54,7 @@ func (s *server) showLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if open {
+	if open && r.FormValue("account") == "" {
 		return render(w, r, http.StatusOK, views.SetupPending())
 	}
 	r, _ = s.withFlash(w, r)

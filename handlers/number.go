@@ -52,7 +52,7 @@ func (s *server) fill(r *http.Request, n views.Number, wait int) (views.Number, 
 	switch views.StageOf(n.Instance) {
 	case views.StagePair, views.StageRanOut, views.StagePasskey:
 		n.Pairing, err = s.pairingLive(r.Context(), n.Instance, n.Passkey)
-	case views.StageTalk:
+	case views.StageTalk, views.StageRead:
 		n.Messages, err = s.messagesLive(r.Context(), n.Instance)
 	}
 	return n, err
@@ -95,7 +95,7 @@ func (s *server) pollStatus(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if was == shown(inst) {
-		if unchanged(r, n.Status) {
+		if wait == 0 && unchanged(r, n.Status) { // whoever waits is sent the count that is left
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}

@@ -39,8 +39,8 @@ func parsePhone(field, text string) (string, error) {
 		return wrong("This is not a phone number. Begin with the country code, for example +49 170 1234567.")
 	}
 	switch phonenumbers.IsPossibleNumberWithReason(n) {
-	case phonenumbers.IS_POSSIBLE, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
-	case phonenumbers.TOO_SHORT:
+	case phonenumbers.IS_POSSIBLE:
+	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
 		return wrong("This phone number is too short. Is a digit missing?")
 	case phonenumbers.TOO_LONG:
 		return wrong("This phone number is too long. Is there a digit too many?")

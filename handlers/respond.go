@@ -155,10 +155,11 @@ func refused(err error) (problems map[string]string, ok bool) {
 
 // formStatus is the status of a form that comes back with its errors.
 func formStatus(err error) int {
-	if len(fault.Fields(err)) > 0 {
-		return http.StatusUnprocessableEntity
+	kind := fault.KindOf(err)
+	if kind == fault.Conflict && len(fault.Fields(err)) > 0 {
+		return http.StatusUnprocessableEntity // a name in use is one more thing to correct
 	}
-	return statusOf(fault.KindOf(err))
+	return statusOf(kind)
 }
 
 // typed keeps what a person typed into the named fields.

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"switchboard/auth"
 	"switchboard/store"
@@ -31,7 +32,13 @@ type site struct {
 	numbers  *fakeNumbers
 	messages *fakeMessages
 	url      *url.URL
+	owner    int64 // the person that was made last
 }
+
+var (
+	noExpiry time.Time
+	start    = time.Now()
+)
 
 func newSite(t *testing.T, change ...func(*Options)) *site {
 	t.Helper()
@@ -69,6 +76,7 @@ func (s *site) person(role auth.Role) auth.User {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.owner = u.ID
 	return u
 }
 
@@ -98,7 +106,7 @@ func (s *site) signedIn(role auth.Role) *browser {
 
 func (b *browser) login() {
 	b.site.t.Helper()
-	b.get("/login")
+	b.get("/login?account=yes")
 	if got := b.post("/login", "email", email, "password", password); got.code != http.StatusSeeOther {
 		b.site.t.Fatalf("sign in: %d %s", got.code, got.body)
 	}

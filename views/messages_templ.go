@@ -43,7 +43,7 @@ func talk(n Number) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if shell(ctx).MayChange && maySend(n.Instance) {
+		if shell(ctx).MayChange && StageOf(n.Instance) == StageTalk {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<div class=\"border-t border-line px-6 py-5\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -12,7 +12,7 @@ type Number struct {
 	Instance instances.Instance
 	Status   Live
 	Pairing  Live // set on StagePair, StageRanOut and StagePasskey
-	Messages Live // set on StageTalk
+	Messages Live // set on StageTalk and StageRead
 
 	Send    Form
 	Phone   Form // pairing by phone number
@@ -32,7 +32,8 @@ const (
 	StagePair    Stage = "pair"    // codes to scan or to type
 	StageRanOut  Stage = "ran-out" // the codes of a round have come to an end
 	StagePasskey Stage = "passkey"
-	StageTalk    Stage = "talk" // messages and the form to send one
+	StageTalk    Stage = "talk" // messages come, and the form to send one
+	StageRead    Stage = "read" // messages of earlier
 	StageGone    Stage = "gone" // being deleted
 )
 
@@ -48,11 +49,11 @@ func StageOf(inst instances.Instance) Stage {
 		return StagePasskey
 	case instances.Deleting:
 		return StageGone
-	case instances.Connected:
-		return StageTalk
+	case instances.Connected, instances.Reconnecting, instances.Restricted:
+		return StageTalk // the form stays while the number reconnects; sending says if it fails
 	}
 	if inst.JID != "" {
-		return StageTalk
+		return StageRead
 	}
 	return StageSetup
 }
@@ -76,9 +77,8 @@ func Pace(s instances.Status) string {
 }
 
 // MessagePace is how often messages are asked for: only while some may come.
-func MessagePace(s instances.Status) string {
-	switch s {
-	case instances.Connected, instances.Reconnecting, instances.Restricted:
+func MessagePace(s Stage) string {
+	if s == StageTalk {
 		return "3s"
 	}
 	return ""
@@ -109,11 +109,6 @@ func canRestart(i instances.Instance) bool {
 
 func canLogout(i instances.Instance) bool {
 	return i.JID != "" && i.PID != 0 && i.Status != instances.LoggedOut && canRestart(i)
-}
-
-// maySend: the form stays on show while the number reconnects; sending says if it fails.
-func maySend(i instances.Instance) bool {
-	return i.Status == instances.Connected || i.Status == instances.Reconnecting || i.Status == instances.Restricted
 }
 
 func direction(m messages.Message) string {

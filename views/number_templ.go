@@ -918,7 +918,7 @@ func StageCard(n Number, again bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		case StageTalk:
+		case StageTalk, StageRead:
 			templ_7745c5c3_Err = talk(n).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
