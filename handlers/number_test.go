@@ -24,7 +24,7 @@ var reasons = []instances.Reason{
 	instances.WorkerSilent, instances.DatabaseRefused, instances.DatabaseDamaged, instances.DatabaseNewer,
 	instances.LockedByAnother, instances.PortTaken, instances.StartRefused, instances.ProvisionFailed, instances.DeleteFailed,
 	instances.NoNetwork, instances.NoProof, instances.ConnectionLost, instances.ServerBusy, instances.LoggedOutByPhone,
-	instances.LoggedOutByUser, instances.TemporaryBan, instances.ReachOutLimit, instances.AccountLocked, instances.ConnectFailure,
+	instances.LoggedOutByUser, instances.TemporaryBan, instances.ReachOutLimit, instances.AccountBlocked, instances.ConnectFailure,
 }
 
 const page = "/instances/" + string(known)
