@@ -81,7 +81,9 @@ func (k *keeper) banned(e *events.TemporaryBan) {
 	}
 	over := time.Now().Add(e.Expire)
 	k.say(instances.Restricted, instances.TemporaryBan, func(r *instances.Report) { r.RetryAt = over })
-	k.want, k.dialAt = true, over.Add(backoff(0, k.pace.retryMax, k.pace.retryMax))
+	if k.a.linked() {
+		k.want, k.dialAt = true, over.Add(backoff(0, k.pace.retryMax, k.pace.retryMax))
+	}
 }
 
 // refused follows a login that WhatsApp turned down for a reason whatsmeow does not know.

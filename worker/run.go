@@ -28,6 +28,9 @@ import (
 	"switchboard/whatsapp"
 )
 
+// exitFailed is how a worker ends for a reason that may have passed when it is started again.
+const exitFailed control.ExitCode = 1
+
 // farewell is how long requests under way may take when the worker ends.
 const farewell = 2 * time.Second
 
@@ -37,6 +40,13 @@ const farewell = 2 * time.Second
 // writes it to standard error too.
 func Run(ctx context.Context, doc control.StartDocument, version string) control.ExitCode {
 	confine()
+	// The log, the socket and the note of the exit belong to whoever holds the lock.
+	release, err := isolation.Lock(doc.Dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, fault.MessageOf(err))
+		return exitCode(err)
+	}
+	defer release()
 	log, closeLog := openLog(doc)
 	defer closeLog()
 	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
@@ -46,11 +56,8 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 		fmt.Fprintln(os.Stderr, fault.MessageOf(err))
 	}
 	log.Info("worker ends", "code", int(code))
-	// Whoever does not hold the lock has nothing to say about the one that does.
-	if code != control.ExitLocked {
-		if err := control.NoteExit(doc.Dir, code); err != nil {
-			log.Error("exit cannot be noted", "error", err)
-		}
+	if err := control.NoteExit(doc.Dir, code); err != nil {
+		log.Error("exit cannot be noted", "error", err)
 	}
 	return code
 }
@@ -63,12 +70,6 @@ func confine() {
 }
 
 func run(ctx context.Context, doc control.StartDocument, log *slog.Logger) (control.ExitCode, error) {
-	release, err := isolation.Lock(doc.Dir)
-	if err != nil {
-		return exitCode(err), err
-	}
-	defer release()
-
 	port, err := listen(ctx, doc.Listen)
 	if err != nil {
 		return control.ExitPortTaken, err
@@ -84,7 +85,7 @@ func run(ctx context.Context, doc control.StartDocument, log *slog.Logger) (cont
 
 	socket, err := control.Listen(doc.Dir)
 	if err != nil {
-		return control.ExitUsage, err
+		return exitFailed, err
 	}
 	serve(ctx, doc, session, port, socket, log)
 	return control.ExitStopped, nil

@@ -1,0 +1,320 @@
+package worker_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard/control"
+	"switchboard/engine"
+	"switchboard/instances"
+	"switchboard/isolation"
+	"switchboard/migrations"
+	"switchboard/worker"
+)
+
+const (
+	id       = instances.ID("test_20260101120000")
+	patience = 20 * time.Second
+)
+
+// document returns a start document for a number with databases of its own and a network
+// that cannot be reached.
+func document(t *testing.T) control.StartDocument {
+	t.Helper()
+	dir := t.TempDir()
+	databases, err := isolation.Open(t.Context(), "file:"+dir+"/control.db", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, err := databases.Provision(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return control.StartDocument{
+		ID: id, Name: "Test", Version: "test", Dir: filepath.Join(dir, "instances", string(id)),
+		Listen: freeAddr(t), Token: rand.Text() + rand.Text(), Database: access, LogLevel: "debug",
+		Simulator: &control.Simulator{Addr: freeAddr(t), RootKey: strings.Repeat("07", 32)},
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+type running struct {
+	doc    control.StartDocument
+	client *control.Client
+	stop   context.CancelFunc
+	code   chan control.ExitCode
+}
+
+// start runs a worker and waits until it reports.
+func start(t *testing.T, doc control.StartDocument) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{
+		doc: doc, client: control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token),
+		stop: cancel, code: make(chan control.ExitCode, 1),
+	}
+	go func() { r.code <- worker.Run(ctx, doc, "test") }()
+	reports, done := context.WithTimeout(context.Background(), patience)
+	defer done()
+	if _, ok := <-r.client.Reports(reports); !ok {
+		t.Fatal("the worker does not report")
+	}
+	t.Cleanup(func() {
+		cancel()
+		r.ended(t)
+	})
+	return r
+}
+
+func (r *running) ended(t *testing.T) control.ExitCode {
+	t.Helper()
+	select {
+	case code := <-r.code:
+		r.code <- code
+		return code
+	case <-time.After(patience):
+		t.Fatal("the worker does not end")
+		return 0
+	}
+}
+
+func (r *running) get(t *testing.T, path string) (*http.Response, string) {
+	t.Helper()
+	res, err := http.Get("http://" + r.doc.Listen + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+func TestAWorkersLife(t *testing.T) {
+	t.Parallel()
+	doc := document(t)
+	r := start(t, doc)
+
+	if res, body := r.get(t, "/health"); res.StatusCode != http.StatusOK || body != "OK" {
+		t.Errorf("health: %d %q", res.StatusCode, body)
+	}
+	for _, path := range []string{"/", "/app/status", "/send/message", "/health/x", "//app/status"} {
+		res, body := r.get(t, path)
+		if res.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Basic ") {
+			t.Errorf("%s is open to everybody: %d %s", path, res.StatusCode, body)
+		}
+	}
+
+	req, err := http.NewRequest(http.MethodGet, "http://worker/app/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := r.client.API().RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var status struct {
+		Code    string
+		Results map[string]any
+	}
+	if err := json.NewDecoder(res.Body).Decode(&status); err != nil {
+		t.Fatal(err)
+	}
+	if status.Code != "SUCCESS" || status.Results["is_connected"] != false || status.Results["is_logged_in"] != false ||
+		status.Results["device_id"] != string(id) || status.Results["jid"] != "" {
+		t.Errorf("status is %+v", status)
+	}
+
+	if code := worker.Run(t.Context(), doc, "test"); code != control.ExitLocked {
+		t.Errorf("a second worker for the number ends with %d", code)
+	}
+	if res, _ := r.get(t, "/health"); res.StatusCode != http.StatusOK {
+		t.Error("the second worker disturbed the first")
+	}
+
+	if err := r.client.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.ended(t); code != control.ExitStopped {
+		t.Errorf("ended with %d", code)
+	}
+	if code, ok := control.NotedExit(doc.Dir, os.Getpid()); !ok || code != control.ExitStopped {
+		t.Errorf("noted is %d, %v", code, ok)
+	}
+	release, err := isolation.Lock(doc.Dir)
+	if err != nil {
+		t.Fatalf("the lock was not given back: %v", err)
+	}
+	release()
+	checkLog(t, doc)
+}
+
+// checkLog looks into the worker's log: private, one JSON object a line, no secrets.
+func checkLog(t *testing.T, doc control.StartDocument) {
+	t.Helper()
+	path := filepath.Join(doc.Dir, control.LogName)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the log is %v, %v", info, err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), doc.Token) {
+		t.Error("the token is in the log")
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) < 3 {
+		t.Errorf("the log has %d lines", len(lines))
+	}
+	for _, line := range lines {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["instance"] != string(id) {
+			t.Errorf("log line %s: %v", line, err)
+		}
+	}
+}
+
+func TestTheContextEndsAWorker(t *testing.T) {
+	t.Parallel()
+	r := start(t, document(t))
+	r.stop()
+	if code := r.ended(t); code != control.ExitStopped {
+		t.Errorf("ended with %d", code)
+	}
+	// The same number starts again at once.
+	again := start(t, r.doc)
+	again.stop()
+	again.ended(t)
+}
+
+func TestFilesArePrivate(t *testing.T) {
+	t.Parallel()
+	r := start(t, document(t))
+	err := filepath.WalkDir(r.doc.Dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 && path != r.doc.Dir {
+			t.Errorf("%s is %s", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sqlite(t *testing.T, uri string) *sql.DB {
+	t.Helper()
+	file, err := engine.ParseFile(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := file.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func path(t *testing.T, uri string) string {
+	t.Helper()
+	file, err := engine.ParseFile(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file.Path
+}
+
+func TestWhyAWorkerCannotRun(t *testing.T) {
+	t.Parallel()
+	garbage := []byte(strings.Repeat("no database at all\n", 1000))
+	for name, c := range map[string]struct {
+		spoil func(*testing.T, *control.StartDocument)
+		want  control.ExitCode
+	}{
+		"main database missing": {func(t *testing.T, d *control.StartDocument) {
+			must(t, os.Remove(path(t, d.Database.Main)))
+		}, control.ExitDatabaseRefused},
+		"keys database missing": {func(t *testing.T, d *control.StartDocument) {
+			must(t, os.Remove(path(t, d.Database.Keys)))
+		}, control.ExitDatabaseRefused},
+		"main database damaged": {func(t *testing.T, d *control.StartDocument) {
+			must(t, os.WriteFile(path(t, d.Database.Main), garbage, 0o600))
+		}, control.ExitDatabaseDamaged},
+		"keys database damaged": {func(t *testing.T, d *control.StartDocument) {
+			must(t, os.WriteFile(path(t, d.Database.Keys), garbage, 0o600))
+		}, control.ExitDatabaseDamaged},
+		"main database newer": {func(t *testing.T, d *control.StartDocument) {
+			db := sqlite(t, d.Database.Main)
+			_, err := db.Exec(`INSERT INTO "` + migrations.Table + `" (version_id, is_applied) VALUES (9999, true)`)
+			must(t, err)
+		}, control.ExitDatabaseNewer},
+		"keys database newer": {func(t *testing.T, d *control.StartDocument) {
+			r := start(t, *d)
+			r.stop()
+			r.ended(t)
+			_, err := sqlite(t, d.Database.Keys).Exec(`UPDATE "whatsmeow_version" SET "version" = 9999, "compat" = 9999`)
+			must(t, err)
+		}, control.ExitDatabaseNewer},
+		"unknown engine": {func(_ *testing.T, d *control.StartDocument) { d.Database.Engine = "abacus" }, control.ExitDatabaseRefused},
+		"folder missing": {func(_ *testing.T, d *control.StartDocument) { d.Dir += "/nowhere/at/all" }, control.ExitDatabaseRefused},
+		"bad root key":   {func(_ *testing.T, d *control.StartDocument) { d.Simulator.RootKey = "07" }, control.ExitUsage},
+		"port taken": {func(t *testing.T, d *control.StartDocument) {
+			l, err := net.Listen("tcp", d.Listen)
+			must(t, err)
+			t.Cleanup(func() { l.Close() })
+		}, control.ExitPortTaken},
+		"no such address": {func(_ *testing.T, d *control.StartDocument) { d.Listen = "192.0.2.1:3001" }, control.ExitPortTaken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			doc := document(t)
+			c.spoil(t, &doc)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if code := worker.Run(ctx, doc, "test"); code != c.want {
+				t.Fatalf("ended with %d, want %d", code, c.want)
+			}
+			if name == "folder missing" {
+				return
+			}
+			if code, ok := control.NotedExit(doc.Dir, os.Getpid()); !ok || code != c.want {
+				t.Errorf("noted is %d, %v", code, ok)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
