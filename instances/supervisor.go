@@ -1,10 +1,14 @@
 package instances
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
-	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+
+	"switchboard/fault"
 )
 
 // Viewer is the person or program on whose behalf something is asked. What a viewer may
@@ -38,44 +42,117 @@ type Options struct {
 	OnChange func(before, after Instance)
 }
 
-// Supervisor keeps every number as its owner wishes it.
-type Supervisor struct{ o Options }
+const (
+	// So many workers for each core may be between launch and first report when many are to
+	// be started at once, and so many are looked for at once.
+	startsPerCore = 2
+	findsPerCore  = 8
+)
 
-var errSkeleton = errors.New("not there yet")
+// Supervisor keeps every number as its owner wishes it. Its methods are safe for
+// concurrent use.
+type Supervisor struct {
+	o Options
+
+	life    context.Context // of everything that goes on behind
+	end     context.CancelFunc
+	closing chan struct{} // closed by Close, after detach was set
+	detach  bool
+
+	starts  chan struct{} // a place for each worker that is being started
+	finds   chan struct{}
+	adopted chan struct{} // closed when all running workers were found
+
+	adding sync.Mutex // one at a time chooses a name and a port
+
+	mu      sync.RWMutex
+	state   state
+	runners map[ID]*runner
+	known   map[ID]bool // every id that ever was in this process
+}
+
+// state of a supervisor.
+type state int
+
+const (
+	unopened state = iota
+	opened
+	closed
+)
 
 // NewSupervisor returns a supervisor that does nothing until Open.
-func NewSupervisor(o Options) *Supervisor { return &Supervisor{o: o} }
+func NewSupervisor(o Options) *Supervisor {
+	s := &Supervisor{
+		o:       o,
+		closing: make(chan struct{}),
+		adopted: make(chan struct{}),
+		starts:  make(chan struct{}, startsPerCore*runtime.GOMAXPROCS(0)),
+		finds:   make(chan struct{}, findsPerCore*runtime.GOMAXPROCS(0)),
+		runners: map[ID]*runner{},
+		known:   map[ID]bool{},
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
 
-func (s *Supervisor) Open(ctx context.Context) error               { return errSkeleton }
-func (s *Supervisor) Close(ctx context.Context, detach bool) error { return errSkeleton }
-func (s *Supervisor) Create(ctx context.Context, v Viewer, in New) (Instance, error) {
-	return Instance{}, errSkeleton
+// List returns what v may see, oldest first.
+func (s *Supervisor) List(v Viewer) []Instance {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	list := make([]Instance, 0, len(s.runners))
+	for _, r := range s.runners {
+		if inst := r.snapshot(); v.sees(inst) {
+			list = append(list, inst)
+		}
+	}
+	slices.SortFunc(list, func(a, b Instance) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list
 }
-func (s *Supervisor) List(v Viewer) []Instance                             { return nil }
-func (s *Supervisor) Get(v Viewer, id ID) (Instance, error)                { return Instance{}, errSkeleton }
-func (s *Supervisor) Start(ctx context.Context, v Viewer, id ID) error     { return errSkeleton }
-func (s *Supervisor) Stop(ctx context.Context, v Viewer, id ID) error      { return errSkeleton }
-func (s *Supervisor) Restart(ctx context.Context, v Viewer, id ID) error   { return errSkeleton }
-func (s *Supervisor) Logout(ctx context.Context, v Viewer, id ID) error    { return errSkeleton }
-func (s *Supervisor) Reconnect(ctx context.Context, v Viewer, id ID) error { return errSkeleton }
-func (s *Supervisor) Pair(ctx context.Context, v Viewer, id ID) error      { return errSkeleton }
-func (s *Supervisor) PairPhone(ctx context.Context, v Viewer, id ID, phone string) (PhoneCode, error) {
-	return PhoneCode{}, errSkeleton
+
+// Get returns one instance. A number that does not exist or is not v's is fault.NotFound.
+func (s *Supervisor) Get(v Viewer, id ID) (Instance, error) {
+	r, err := s.runner(v, id)
+	if err != nil {
+		return Instance{}, err
+	}
+	return r.snapshot(), nil
 }
-func (s *Supervisor) AnswerPasskey(ctx context.Context, v Viewer, id ID, credential []byte) error {
-	return errSkeleton
+
+// Changed returns a channel that is closed at the next change of an instance that a person
+// could notice, or when it is removed; nil for an unknown one.
+func (s *Supervisor) Changed(v Viewer, id ID) <-chan struct{} {
+	r, err := s.runner(v, id)
+	if err != nil {
+		return nil
+	}
+	return r.nextChange()
 }
-func (s *Supervisor) ConfirmPasskey(ctx context.Context, v Viewer, id ID) error { return errSkeleton }
-func (s *Supervisor) Delete(ctx context.Context, v Viewer, id ID) error         { return errSkeleton }
-func (s *Supervisor) Rename(ctx context.Context, v Viewer, id ID, name string) error {
-	return errSkeleton
+
+func (v Viewer) sees(inst Instance) bool { return v.All || v.User == inst.Owner }
+
+func (s *Supervisor) runner(v Viewer, id ID) (*runner, error) {
+	s.mu.RLock()
+	r := s.runners[id]
+	s.mu.RUnlock()
+	if r == nil || !v.sees(r.snapshot()) {
+		return nil, unknown()
+	}
+	return r, nil
 }
-func (s *Supervisor) SendText(ctx context.Context, v Viewer, id ID, to, text string) (Sent, error) {
-	return Sent{}, errSkeleton
+
+// drop forgets a removed instance.
+func (s *Supervisor) drop(id ID) {
+	s.mu.Lock()
+	delete(s.runners, id)
+	s.mu.Unlock()
 }
-func (s *Supervisor) API(v Viewer, id ID) (http.RoundTripper, error) { return nil, errSkeleton }
-func (s *Supervisor) Changed(v Viewer, id ID) <-chan struct{}        { return nil }
-func (s *Supervisor) Found(ctx context.Context) ([]Paired, error)    { return nil, errSkeleton }
-func (s *Supervisor) Import(ctx context.Context, v Viewer, jid string) (Instance, error) {
-	return Instance{}, errSkeleton
+
+func unknown() error {
+	return fault.New(fault.NotFound, "This number does not exist, or it belongs to somebody else.")
+}
+
+func shuttingDown() error {
+	return fault.New(fault.Unavailable, "Switchboard is starting or stopping. Try again in a moment.")
 }

@@ -1,0 +1,256 @@
+package instances
+
+import (
+	"context"
+	"time"
+
+	"switchboard/fault"
+)
+
+const (
+	stopGrace   = 10 * time.Second // for a worker to end by itself
+	silentGrace = 2 * time.Second  // … that does not answer anyway
+	stopLimit   = time.Minute
+	stopRetry   = 10 * time.Second
+	makeLimit   = 5 * time.Minute // for databases to be made or dropped
+)
+
+// settle begins the work that leads from what is to what is wished.
+func (r *runner) settle() {
+	switch {
+	case r.removed:
+	case r.work != nil:
+		if r.work.kind == launching && r.inst.Desired == Stopped && !r.removing {
+			r.work.drop()
+			r.move(Stopping, "")
+		}
+	case r.leaving:
+		if r.worker != nil && !r.s.detach {
+			r.stop(stopGrace)
+		}
+	case r.removing:
+		r.remove()
+	case r.held:
+	case r.inst.Status == Provisioning && r.access == nil:
+		r.provision()
+	case r.worker != nil && (r.inst.Desired == Stopped || r.restart):
+		if r.silent {
+			r.stop(silentGrace)
+		} else {
+			r.stop(stopGrace)
+		}
+	case r.worker != nil:
+	case r.inst.Desired == Stopped:
+		r.access = nil
+		r.move(Idle, "")
+	case r.inst.Status == Backoff && time.Now().Before(r.inst.RetryAt):
+	default:
+		r.launch()
+	}
+}
+
+// begin does something beside the goroutine; what do returns is called on the goroutine.
+func (r *runner) begin(k kind, limit time.Duration, do func(context.Context) (then func())) *work {
+	ctx, cancel := context.WithTimeout(r.s.life, limit)
+	begun := &work{kind: k, cancel: cancel}
+	r.work = begun
+	go func() {
+		then := do(ctx)
+		cancel()
+		r.inbox <- message{call: func() error {
+			r.work = nil
+			then()
+			return nil
+		}}
+	}()
+	return begun
+}
+
+// provision makes the databases of a new number, and copies the session of an imported one.
+func (r *runner) provision() {
+	id, jid := r.inst.ID, r.inst.JID
+	var w *work
+	w = r.begin(provisioning, makeLimit, func(ctx context.Context) func() {
+		access, err := r.s.o.Databases.Provision(ctx, id)
+		if err == nil && jid != "" {
+			err = r.s.copySession(ctx, jid, access)
+		}
+		return func() {
+			if err == nil {
+				r.access = &access
+				return
+			}
+			if w.dropped {
+				return
+			}
+			r.log.Error("provisioning failed", "error", err)
+			r.fail(ProvisionFailed)
+		}
+	})
+}
+
+// launch starts the worker.
+func (r *runner) launch() {
+	if r.inst.Status == Backoff && !r.inst.RetryAt.IsZero() {
+		r.inst.Restarts++
+	}
+	r.inst.RetryAt = time.Time{}
+	r.before = nil
+	r.move(Starting, r.carried)
+	spec := Spec{ID: r.inst.ID, Name: r.inst.Name, Port: r.inst.Port}
+	access, queue := r.access, r.queue
+	r.access, r.queue = nil, false
+	var begun *work
+	begun = r.begin(launching, makeLimit, func(ctx context.Context) func() {
+		place := func() {}
+		if queue {
+			var err error
+			if place, err = r.s.line(ctx); err != nil {
+				return func() { r.queue = true }
+			}
+		}
+		reason := DatabaseRefused
+		var err error
+		var w Worker
+		if access == nil {
+			access = new(Access)
+			*access, err = r.s.o.Databases.Provision(ctx, spec.ID)
+		}
+		if err == nil {
+			reason = StartRefused
+			spec.Database = *access
+			w, err = r.s.o.Launcher.Launch(ctx, spec)
+		}
+		return func() {
+			r.place = place
+			switch {
+			case err == nil:
+				r.attach(w)
+				if r.inst.Desired == Running && !r.removing {
+					r.move(Starting, r.carried) // the wish may have changed to and fro
+				}
+			case begun.dropped:
+				r.leaveLine()
+			default:
+				r.leaveLine()
+				r.log.Error("worker not started", "error", err)
+				r.inst.LastLines = []string{fault.MessageOf(err)}
+				r.retry(reason)
+			}
+		}
+	})
+}
+
+// line waits until running workers were found and a place among the starting ones is free.
+func (s *Supervisor) line(ctx context.Context) (leave func(), err error) {
+	select {
+	case <-s.adopted:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case s.starts <- struct{}{}:
+		return func() { <-s.starts }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (r *runner) leaveLine() {
+	if r.place != nil {
+		r.place()
+		r.place = nil
+	}
+}
+
+// stop ends the worker.
+func (r *runner) stop(grace time.Duration) {
+	if time.Now().Before(r.stopAgain) {
+		return
+	}
+	w := r.worker
+	switch {
+	case r.held:
+	case r.silent:
+		r.move(Stopping, WorkerSilent)
+	default:
+		r.move(Stopping, "")
+	}
+	r.begin(stopping, stopLimit, func(ctx context.Context) func() {
+		err := w.Stop(ctx, grace)
+		return func() {
+			if err != nil {
+				r.stopAgain = time.Now().Add(stopRetry)
+				r.log.Warn("worker not stopped, will be tried again", "error", err)
+				return
+			}
+			r.detach()
+			silent := r.silent
+			r.silent, r.restart, r.stopAgain = false, false, time.Time{}
+			switch {
+			case r.leaving && r.inst.Status == Stopping:
+				r.move(Idle, "")
+			case silent && !r.leaving && !r.removing && r.inst.Desired == Running:
+				r.crashed(Exit{Reason: WorkerSilent, Lines: w.Exit().Lines})
+			}
+		}
+	})
+}
+
+// remove deletes everything of the number, in the order in which a later Open can go on.
+func (r *runner) remove() {
+	id, w := r.inst.ID, r.worker
+	o := r.s.o
+	r.begin(removal, makeLimit, func(ctx context.Context) func() {
+		err := func() (err error) {
+			if w == nil {
+				if w, err = o.Launcher.Find(ctx, id); err != nil {
+					return err
+				}
+			}
+			if w != nil {
+				if err := w.Stop(ctx, stopGrace); err != nil {
+					return err
+				}
+			}
+			if err := o.Databases.Drop(ctx, id); err != nil {
+				return err
+			}
+			if err := o.Launcher.Discard(ctx, id); err != nil {
+				return err
+			}
+			return o.Store.RemoveInstance(ctx, id)
+		}()
+		return func() {
+			switch {
+			case err == nil:
+				r.detach()
+				r.removed = true
+			case r.leaving: // the next Open goes on
+			default:
+				r.log.Error("deletion failed", "error", err)
+				r.removing = false
+				r.fail(DeleteFailed)
+			}
+		}
+	})
+}
+
+// fail leaves it to a person.
+func (r *runner) fail(reason Reason) {
+	r.held = true
+	r.carried = ""
+	r.move(Failed, reason)
+}
+
+// retry tries again after a while, or gives up when that was done too often.
+func (r *runner) retry(reason Reason) {
+	r.ends++
+	if r.ends >= crashBudget && !patient(reason) {
+		r.fail(givenUp(reason))
+		return
+	}
+	r.carried, r.queue = reason, true
+	r.inst.RetryAt = now().Add(delay(r.ends))
+	r.move(Backoff, reason)
+}

@@ -1,0 +1,223 @@
+package instances
+
+import (
+	"cmp"
+	"context"
+	"time"
+)
+
+const (
+	proofAge  = 60 * time.Second // an older sign of life proves nothing
+	silence   = 30 * time.Second // a worker says something every ten seconds
+	lateAfter = 5 * time.Second  // a timer so late means that this process itself was held up
+)
+
+// restore begins from a record: what it says about a worker is to be proven anew.
+func (r *runner) restore() {
+	before := r.inst
+	switch i := &r.inst; {
+	case i.Status == Deleting:
+		r.removing = true
+	case i.Status == Provisioning:
+	case i.Status == Failed && (i.Reason == ProvisionFailed || i.Reason == DeleteFailed || i.Reason == CrashLoop):
+		r.held = true
+	case i.Desired == Stopped:
+		i.Status, i.Reason = Idle, ""
+	case i.Status == Failed: // the cause may be gone: one more try
+		i.Status, i.Reason = Starting, ""
+	case i.Status != Idle:
+		i.Status, i.Reason = Starting, ""
+		if before.Status.OfWorker() {
+			r.before = &before
+		}
+	}
+	r.inst.RetryAt = time.Time{}
+	r.queue = true
+	r.announced, r.saved, r.seen = r.inst, keptOf(r.inst), r.inst
+}
+
+// look searches for a worker that runs already. done is called when the search is over.
+func (r *runner) look(done func()) {
+	id := r.inst.ID
+	r.begin(looking, stopLimit, func(ctx context.Context) func() {
+		defer done()
+		select {
+		case r.s.finds <- struct{}{}:
+			defer func() { <-r.s.finds }()
+		case <-ctx.Done():
+			return func() {}
+		}
+		w, err := r.s.o.Launcher.Find(ctx, id)
+		return func() {
+			if err != nil {
+				// The lock of the instance keeps a second worker from running.
+				r.log.Error("running worker not looked for", "error", err)
+			}
+			if w == nil {
+				return
+			}
+			if r.held && r.inst.Reason == CrashLoop {
+				r.held = false
+			}
+			switch {
+			case r.held || r.removing:
+			case r.inst.Desired == Running:
+				r.move(Starting, "")
+			default:
+				r.move(Idle, "") // and then it is stopped
+			}
+			r.attach(w)
+		}
+	})
+}
+
+// attach takes charge of a worker that runs.
+func (r *runner) attach(w Worker) {
+	ctx, cancel := context.WithCancel(r.s.life)
+	r.worker, r.reports, r.exited, r.forget = w, w.Reports(ctx), w.Exited(), cancel
+	r.began, r.heard, r.last, r.stopAgain = time.Now(), time.Now(), Report{}, time.Time{}
+	f := w.Facts()
+	r.inst.PID, r.inst.Version, r.inst.StartedAt = f.PID, f.Version, f.StartedAt
+}
+
+// detach forgets a worker that has ended.
+func (r *runner) detach() {
+	r.leaveLine()
+	if r.worker == nil {
+		return
+	}
+	r.forget()
+	r.worker, r.reports, r.exited, r.forget = nil, nil, nil, nil
+	r.inst.PID, r.inst.Version, r.inst.StartedAt = 0, "", time.Time{}
+	r.inst.Pairing = nil
+}
+
+// hear takes a report; ok is false when the stream has ended.
+func (r *runner) hear(report Report, ok bool) {
+	if !ok {
+		r.reports = nil // the end of the worker follows
+		return
+	}
+	r.heard, r.last = time.Now(), report
+	r.leaveLine()
+	r.judge()
+}
+
+// judge concludes from the last report what the number is.
+func (r *runner) judge() {
+	report := r.last
+	if !report.Status.OfWorker() || !r.inst.Status.OfWorker() {
+		return // nothing said yet, or the worker is being ended
+	}
+	if report.JID != "" {
+		if account(report.JID) != account(r.inst.JID) {
+			r.inst.LID, r.inst.PushName = "", ""
+		}
+		r.inst.JID = report.JID
+		r.inst.LID = cmp.Or(report.LID, r.inst.LID)
+		r.inst.PushName = cmp.Or(report.PushName, r.inst.PushName)
+	}
+	r.inst.ProvenAt = report.ProvenAt
+	r.inst.RetryAt = report.RetryAt
+	r.inst.Pairing = report.Pairing
+	status, reason := report.Status, report.Reason
+	if status == Connected && time.Since(report.ProvenAt) > proofAge {
+		status, reason = Reconnecting, NoProof
+	}
+	switch status {
+	case Connected:
+		r.carried, r.inst.LastLines = "", nil
+	case Starting, PairingPhone:
+		if reason == "" {
+			reason = r.carried // so that who looks every two seconds learns it
+		}
+	}
+	r.move(status, reason)
+}
+
+// ended takes note of the end of the worker.
+func (r *runner) ended() {
+	exit := r.worker.Exit()
+	began := r.began
+	r.detach()
+	if r.work != nil {
+		return // it was wished; what comes next is up to the work
+	}
+	wished := r.restart && !r.silent
+	r.silent, r.restart = false, false
+	if wished || r.removing || r.leaving || r.inst.Desired == Stopped || r.held {
+		return
+	}
+	if time.Since(began) >= stableAfter {
+		r.ends = 0
+	}
+	r.crashed(exit)
+}
+
+// crashed deals with an end that nobody wished.
+func (r *runner) crashed(exit Exit) {
+	reason := exit.Reason
+	if exit.Asked {
+		reason = WorkerKilled // somebody asked it, but not the owner
+	}
+	r.inst.LastLines = exit.Lines
+	if exit.Final {
+		r.fail(reason)
+		return
+	}
+	r.retry(reason)
+}
+
+// tick looks at everything that time alone brings about; settle and save do the rest.
+func (r *runner) tick() {
+	if r.worker == nil {
+		return
+	}
+	r.judge()
+	if late := time.Since(r.heard) - silence; late > lateAfter {
+		r.heard = time.Now().Add(-silence / 2) // reports may wait unread
+	} else if late >= 0 && r.work == nil && !r.held {
+		r.log.Warn("worker is silent", "pid", r.inst.PID)
+		if time.Since(r.began)-silence >= stableAfter {
+			r.ends = 0
+		}
+		r.silent, r.restart = true, true
+	}
+}
+
+// arm sets the timer to the next moment at which time alone changes something.
+func (r *runner) arm() {
+	var at time.Time
+	consider := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	consider(r.saveAgain)
+	if r.inst.Status == Backoff {
+		consider(r.inst.RetryAt)
+	}
+	if r.worker != nil && r.work == nil {
+		consider(r.stopAgain)
+		if !r.silent && !r.held {
+			consider(r.heard.Add(silence))
+		}
+	}
+	if r.inst.Status == Connected {
+		consider(r.inst.ProvenAt.Add(proofAge + time.Millisecond))
+	}
+	if at.IsZero() {
+		r.timer.Stop()
+		return
+	}
+	r.timer.Reset(time.Until(at))
+}
+
+// leave begins the end of the supervision.
+func (r *runner) leave() {
+	r.leaving = true
+	// A worker that is being looked for or stopped has to be found and stopped.
+	if r.work != nil && (r.s.detach || r.work.kind != looking && r.work.kind != stopping) {
+		r.work.drop()
+	}
+}
