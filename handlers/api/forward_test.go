@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/go-chi/chi/v5"
 
 	"switchboard/instances"
 )
@@ -82,5 +85,22 @@ func TestForwardToNobody(t *testing.T) {
 		t.Errorf("the answer tells the cause: %s", got.body)
 	} else {
 		s.wantProblem(got, http.StatusServiceUnavailable)
+	}
+}
+
+// Paths of a number's own API hold phone numbers, which belong in no log.
+func TestLogHoldsNoPath(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var log strings.Builder
+	o := s.options()
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	router := chi.NewRouter()
+	router.Mount("/api/v1", New(o))
+	s.handler, s.supervisor.worker = router, broken{}
+	id := s.add(instances.Instance{Status: instances.Connected})
+	s.wantProblem(s.send(s.operator, "GET", "/instances/"+string(id)+"/api/chat/491700000001@s.whatsapp.net/messages", ""), http.StatusServiceUnavailable)
+	if !strings.Contains(log.String(), "no such socket") || strings.Contains(log.String(), "491700000001") {
+		t.Errorf("the log says %s", log.String())
 	}
 }

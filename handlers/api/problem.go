@@ -67,8 +67,9 @@ func (s *server) answer(handle func(http.ResponseWriter, *http.Request) error) h
 // fail writes err as a problem document, and to the log what is nobody's own mistake.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := describe(err)
-	if p.Status >= 500 && r.Context().Err() == nil { // whoever has gone away causes no errors worth a line
-		s.Log.Error("api request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
+	if p.Status >= http.StatusInternalServerError && r.Context().Err() == nil { // who has gone away is no error
+		// The route, not the path: a forwarded path may hold phone numbers.
+		s.Log.Error("api request failed", "method", r.Method, "route", chi.RouteContext(r.Context()).RoutePattern(), "status", p.Status, "error", err)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
