@@ -119,13 +119,31 @@ func (b *tab) open(url string) {
 
 func (b *tab) click(testID string) {
 	b.t.Helper()
-	b.do("click "+testID, chromedp.Click(id(testID)))
+	b.press(id(testID))
 }
 
-// submit clicks a button inside a form and waits for the page that answers it.
+// submit clicks a button inside a form.
 func (b *tab) submit(form, button string) {
 	b.t.Helper()
-	b.do("submit "+form, chromedp.Click(chromedp.CSS(string(id(form))+" "+string(id(button)))))
+	b.press(chromedp.CSS(string(id(form)) + " " + string(id(button))))
+}
+
+// press clicks an element as soon as a person could: when it is in sight, keeps still, and
+// nothing, a toast for example, lies over it.
+func (b *tab) press(sel chromedp.CSS) {
+	b.t.Helper()
+	b.do("see "+string(sel), chromedp.WaitVisible(sel))
+	b.eval(patience, `(() => {
+		const e = document.querySelector(`+quote(string(sel))+`);
+		if (!e) return false;
+		e.scrollIntoView({block: "center", behavior: "instant"});
+		const r = e.getBoundingClientRect();
+		const at = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+		const still = e.dataset.wasAt === r.x + " " + r.y;
+		e.dataset.wasAt = r.x + " " + r.y;
+		return still && e.contains(at) && !e.disabled;
+	})()`, string(sel)+" can be clicked")
+	b.do("click "+string(sel), chromedp.Click(sel))
 }
 
 func (b *tab) fill(form, field, value string) {

@@ -41,11 +41,7 @@ func TestBusyChat(t *testing.T) {
 	poll(t, "all answers are stored", func() bool { return len(panel.talk(inst).in) >= count }, func() string {
 		return fmt.Sprintf("there are %d", len(panel.talk(inst).in))
 	})
-	arrived := make(map[string]int)
-	for _, text := range other.texts(own) {
-		arrived[text]++
-	}
-	once(t, "arrived", arrived, said)
+	once(t, "arrived", other.texts(own), said)
 	stored := panel.talk(inst)
 	once(t, "stored, out", stored.out, said)
 	once(t, "stored, in", stored.in, heard)

@@ -65,11 +65,7 @@ func TestOneKilled(t *testing.T) {
 			said, heard = append(said, fmt.Sprintf("%d says %d", i, n)), append(heard, fmt.Sprintf("%d hears %d", i, n))
 		}
 		other.receives(phones[i].number, said[count-1])
-		arrived := make(map[string]int)
-		for _, text := range other.texts(phones[i].number) {
-			arrived[text]++
-		}
-		once(t, "arrived", arrived, said)
+		once(t, "arrived", other.texts(phones[i].number), said)
 		poll(t, "everything is stored", func() bool { return len(panel.talk(numbers[i]).in) >= count }, nil)
 		stored := panel.talk(numbers[i])
 		once(t, "stored, out", stored.out, said)
@@ -87,4 +83,52 @@ func TestOneKilled(t *testing.T) {
 	poll(t, "what was sent meanwhile is stored", func() bool {
 		return panel.talk(numbers[killed]).in["sent while it was away"] == 1
 	}, nil)
+}
+
+// TestPanelComesBack ends the panel in the two ways in which numbers go on without it, and
+// starts it again: it adopts the number, whose connection never noticed.
+func TestPanelComesBack(t *testing.T) {
+	t.Parallel()
+	network := startNetwork(t)
+	phone, other := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
+	panel, api := startPanelWithToken(t, network)
+	inst := api.pair(api.create("Lasting").ID, phone)
+	connection := network.connections()[own]
+
+	back := func(said string, flags ...string) {
+		t.Helper()
+		if !alive(inst.PID) {
+			t.Fatal("the number has ended with the panel")
+		}
+		other.send(own, said)
+		panel.serve(t, flags...)
+		api = panel.withToken()
+		if now := api.becomes(inst.ID, "connected"); now.PID != inst.PID || now.Restarts != 0 {
+			t.Errorf("the number was %+v and is %+v", inst, now)
+		}
+		if now := network.connections()[own]; now.ID != connection.ID {
+			t.Errorf("the connection was %d and is %d", connection.ID, now.ID)
+		}
+		poll(t, "what was sent without a panel is stored", func() bool { return panel.talk(inst).in[said] == 1 }, nil)
+		api.send(inst.ID, friend, "after: "+said)
+		other.receives(own, "after: "+said)
+	}
+
+	if err := panel.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	panel.wait()
+	back("said while the panel was dead", "--detach-workers")
+	if code := panel.stop(); code != 0 {
+		t.Errorf("a panel that leaves its numbers behind ends with %d", code)
+	}
+	back("said while the panel was away")
+
+	// Without the flag, the numbers end with the panel.
+	if code := panel.stop(); code != 0 {
+		t.Errorf("the panel ends with %d", code)
+	}
+	if alive(inst.PID) || listening(inst.Port) {
+		t.Errorf("the number goes on: process %v, port %v", alive(inst.PID), listening(inst.Port))
+	}
 }

@@ -33,6 +33,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
 		return 1
 	}
+	defer endAll()
 	defer closeBrowser()
 	return m.Run()
 }

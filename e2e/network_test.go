@@ -1,8 +1,9 @@
 package e2e
 
 import (
-	"net/http"
+	"context"
 	"testing"
+	"time"
 
 	"switchboard/whatsapp/simulator/phone"
 	"switchboard/whatsapp/simulator/web"
@@ -13,7 +14,7 @@ type network struct {
 	*process
 	addr    string
 	rootKey string
-	control *client // of its control API
+	control *web.Client
 }
 
 // startNetwork starts a simulated network in a folder of its own.
@@ -22,15 +23,23 @@ func startNetwork(t testing.TB) *network {
 	n := &network{process: start(t, t.TempDir(), nil, "simulator", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0")}
 	n.addr = n.line(`^WHATSAPP_SIMULATOR_ADDR=(\S+)$`)
 	n.rootKey = n.line(`^WHATSAPP_SIMULATOR_ROOT_KEY=(\S+)$`)
-	n.control = &client{t: t, url: n.line(`(http://\S+)/$`) + "/api"}
+	n.control = web.NewClient(n.line(`(http://\S+)/$`))
 	return n
+}
+
+// must gives up the test if a request to the network failed.
+func (n *network) must(err error) {
+	n.t.Helper()
+	if err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // connections lists the live connections of linked devices by the number of their account.
 func (n *network) connections() map[string]web.Connection {
 	n.t.Helper()
-	var all []web.Connection
-	n.control.call(http.MethodGet, "/connections", nil, http.StatusOK, &all)
+	all, err := n.control.Connections(within(n.t, patience))
+	n.must(err)
 	linked := make(map[string]web.Connection)
 	for _, c := range all {
 		if c.Device != 0 {
@@ -42,68 +51,71 @@ func (n *network) connections() map[string]web.Connection {
 
 // handset is a simulated phone in a person's hand.
 type handset struct {
-	n      *network
+	*network
 	number string
-	seen   int64         // Seq of the last entry that received has looked at
-	inbox  []phone.Entry // what arrived, oldest first
+	seen   int64         // Seq of the last entry that look has read
+	inbox  []phone.Entry // everything on the phone, in the order of arrival
 }
 
 // addPhone makes a phone with an account of its own.
 func (n *network) addPhone(number, name string) *handset {
 	n.t.Helper()
-	n.control.call(http.MethodPost, "/phones", map[string]string{"number": number, "name": name}, http.StatusCreated, nil)
-	return &handset{n: n, number: number}
-}
-
-func (h *handset) call(method, path string, in any, want int, out any) {
-	h.n.t.Helper()
-	h.n.control.call(method, "/phones/"+h.number+path, in, want, out)
+	_, err := n.control.AddPhone(within(n.t, patience), number, name)
+	n.must(err)
+	return &handset{network: n, number: number}
 }
 
 // scan links the device that shows the code.
 func (h *handset) scan(code string) {
-	h.n.t.Helper()
-	h.call(http.MethodPost, "/scan", map[string]string{"code": code}, http.StatusOK, nil)
+	h.t.Helper()
+	_, err := h.control.Scan(within(h.t, patience), h.number, code)
+	h.must(err)
 }
 
 // enter links the device that shows a code to type in.
 func (h *handset) enter(code string) {
-	h.n.t.Helper()
-	h.call(http.MethodPost, "/code", map[string]string{"code": code}, http.StatusOK, nil)
+	h.t.Helper()
+	_, err := h.control.EnterCode(within(h.t, patience), h.number, code)
+	h.must(err)
 }
 
 // answers makes the phone answer every text with prefix and the text.
 func (h *handset) answers(prefix string) {
-	h.n.t.Helper()
-	h.call(http.MethodPatch, "", map[string]any{"answer": web.Answer{On: true, Prefix: prefix}}, http.StatusOK, nil)
+	h.t.Helper()
+	h.must(h.control.SetAnswer(within(h.t, patience), h.number, web.Answer{On: true, Prefix: prefix}))
 }
 
+// send sends a text. Unlike the other methods it may be called by several goroutines at once.
 func (h *handset) send(to, text string) {
-	h.n.t.Helper()
-	h.call(http.MethodPost, "/messages", map[string]string{"to": to, "text": text}, http.StatusCreated, nil)
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+	defer cancel()
+	if _, err := h.control.Send(ctx, h.number, to, text); err != nil {
+		h.t.Errorf("send to %s: %v", to, err)
+	}
 }
 
 // state is what the phone says about itself.
 func (h *handset) state() web.Phone {
-	h.n.t.Helper()
-	var p web.Phone
-	h.call(http.MethodGet, "", nil, http.StatusOK, &p)
+	h.t.Helper()
+	p, err := h.control.Phone(within(h.t, patience), h.number)
+	h.must(err)
 	return p
 }
 
-// look reads what has arrived since the last look.
-func (h *handset) look() {
-	h.n.t.Helper()
+// look reads what is new on the phone; if there is nothing, it waits that long.
+func (h *handset) look(wait time.Duration) {
+	h.t.Helper()
 	for {
-		var page web.Messages
-		h.call(http.MethodGet, "/messages?after="+itoa(h.seen), nil, http.StatusOK, &page)
+		page, err := h.control.Messages(within(h.t, patience), h.number, h.seen, wait)
+		h.must(err)
 		for _, e := range page.Messages {
 			h.remember(e)
 		}
 		if page.After == h.seen {
 			return
 		}
-		h.seen = page.After
+		h.seen, wait = page.After, 0
 	}
 }
 
@@ -120,26 +132,27 @@ func (h *handset) remember(e phone.Entry) {
 
 // receives waits until a text from somebody is on the phone.
 func (h *handset) receives(from, text string) {
-	h.n.t.Helper()
-	poll(h.n.t, h.number+" receives "+text, func() bool {
-		h.look()
+	h.t.Helper()
+	for deadline := time.Now().Add(patience); ; h.look(time.Second) {
 		for _, e := range h.inbox {
 			if !e.FromMe && e.From == from && e.Text == text {
-				return true
+				return
 			}
 		}
-		return false
-	}, nil)
+		if time.Now().After(deadline) {
+			h.t.Fatalf("%s never received %q from %s", h.number, text, from)
+		}
+	}
 }
 
-// texts are the texts on the phone from a number, in the order of their arrival.
-func (h *handset) texts(from string) []string {
-	h.n.t.Helper()
-	h.look()
-	var all []string
+// texts counts the texts on the phone from a number.
+func (h *handset) texts(from string) map[string]int {
+	h.t.Helper()
+	h.look(0)
+	all := make(map[string]int)
 	for _, e := range h.inbox {
 		if !e.FromMe && e.From == from {
-			all = append(all, e.Text)
+			all[e.Text]++
 		}
 	}
 	return all

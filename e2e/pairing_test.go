@@ -10,7 +10,7 @@ import (
 // signIn makes the owner through the set-up link and leaves them on the list of numbers.
 func (p *panel) signIn(b *tab) {
 	p.t.Helper()
-	b.open(p.setup)
+	b.open(p.setup())
 	b.fill("setup-form", "name", "Ada")
 	b.fill("setup-form", "email", ownerEmail)
 	b.fill("setup-form", "password", ownerPassword)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,25 +23,36 @@ const (
 // panel is a running `switchboard serve`.
 type panel struct {
 	*process
-	url   string
-	setup string // the set-up link
-	dir   string // working directory; the storage folder is storages in it
+	url  string
+	dir  string // working directory; the storage folder is storages in it
+	vars []string
 }
 
 // startPanel starts a panel in a folder of its own, on that simulated network.
 func startPanel(t testing.TB, network *network, vars ...string) *panel {
 	t.Helper()
 	p := &panel{dir: t.TempDir()}
-	vars = append([]string{
+	p.vars = append([]string{
 		"APP_PORT=0",
 		fmt.Sprintf("WORKER_PORT_START=%d", nextWorkerPorts()),
 		"WHATSAPP_SIMULATOR_ADDR=" + network.addr,
 		"WHATSAPP_SIMULATOR_ROOT_KEY=" + network.rootKey,
 	}, vars...)
-	p.process = start(t, p.dir, vars, "serve")
-	p.url = p.line(`^Switchboard is at (http\S+)$`)
-	p.setup = p.line(`^(http\S+/setup/\S+)$`)
+	p.serve(t)
 	return p
+}
+
+// serve starts the panel, for the first time or once more.
+func (p *panel) serve(t testing.TB, flags ...string) {
+	t.Helper()
+	p.process = start(t, p.dir, p.vars, append([]string{"serve"}, flags...)...)
+	p.url = p.line(`^Switchboard is at (http\S+)$`)
+}
+
+// setup is the set-up link that the panel has printed.
+func (p *panel) setup() string {
+	p.t.Helper()
+	return p.line(`^(http\S+/setup/\S+)$`)
 }
 
 // startPanelWithToken starts a panel that has an owner, and returns a client of its
@@ -133,7 +143,7 @@ func (a *client) picture(path string) image.Image {
 	return picture
 }
 
-// ask returns the status and the body of the answer.
+// ask returns the status and the body of the answer; without an answer, 0 and the reason.
 func (a *client) ask(method, path string, in any) (int, []byte) {
 	a.t.Helper()
 	return a.askFor("application/json", method, path, in)
@@ -162,12 +172,12 @@ func (a *client) askFor(accept, method, path string, in any) (int, []byte) {
 	}
 	resp, err := (&http.Client{Timeout: patience}).Do(req)
 	if err != nil {
-		a.t.Fatal(err)
+		return 0, []byte(err.Error())
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		a.t.Fatal(err)
+		return 0, []byte(err.Error())
 	}
 	return resp.StatusCode, answer
 }
@@ -225,10 +235,14 @@ func (a *api) pair(id string, h *handset) instance {
 	return a.becomes(id, "connected")
 }
 
-// send sends a text through the number's own API.
+// send sends a text through the number's own API. Unlike the other methods it may be called
+// by several goroutines at once.
 func (a *api) send(id, to, text string) {
 	a.t.Helper()
-	a.call(http.MethodPost, "/instances/"+id+"/api/send/message", map[string]string{"phone": to, "message": text}, http.StatusOK, nil)
+	status, body := a.ask(http.MethodPost, "/instances/"+id+"/api/send/message", map[string]string{"phone": to, "message": text})
+	if status != http.StatusOK {
+		a.t.Errorf("sending %q from %s: %d: %s", text, id, status, body)
+	}
 }
 
 // poll asks again and again until done: for what another process does, which signals
@@ -252,5 +266,3 @@ func poll(t testing.TB, what string, done func() bool, state func() string) {
 		}
 	}
 }
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }

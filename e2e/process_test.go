@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,7 +67,8 @@ func (p *process) update(change func()) {
 func (p *process) line(expression string) string {
 	p.t.Helper()
 	re := regexp.MustCompile(expression)
-	wake := time.AfterFunc(patience, func() { p.update(func() { p.ended = true }) })
+	late := false
+	wake := time.AfterFunc(patience, func() { p.update(func() { late = true }) })
 	defer wake.Stop()
 	p.changed.L.Lock()
 	defer p.changed.L.Unlock()
@@ -76,7 +78,7 @@ func (p *process) line(expression string) string {
 				return match[len(match)-1]
 			}
 		}
-		if p.ended {
+		if p.ended || late {
 			p.t.Fatalf("%s never printed %q", p.name, expression)
 		}
 		p.changed.Wait()
@@ -115,6 +117,20 @@ func commandIn(dir, stdin string, args ...string) (string, error) {
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// endAll ends what a failed test may have left: processes that run the program under test.
+func endAll() {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if exe, _ := os.Readlink("/proc/" + e.Name() + "/exe"); exe == binary {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // alive reports whether a process runs. A zombie, which only waits to be counted, does not.

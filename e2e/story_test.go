@@ -92,7 +92,7 @@ func TestStoryWithoutScripts(t *testing.T) {
 	if r.status != http.StatusOK || r.find("login-form") != nil {
 		t.Errorf("without an owner %s says %d: %s", r.at, r.status, r.text(r.root))
 	}
-	r.open(panel.setup)
+	r.open(panel.setup())
 	r.submit("setup-form", map[string]string{"name": "Ada", "email": ownerEmail, "password": "short"})
 	if r.status != http.StatusUnprocessableEntity || r.reads("field-error") == "" {
 		t.Errorf("a short password is answered with %d: %s", r.status, r.text(r.root))
@@ -102,7 +102,7 @@ func TestStoryWithoutScripts(t *testing.T) {
 		t.Fatalf("after setting up, %s says %s", r.at, r.text(r.root))
 	}
 	again := newReader(t)
-	again.open(panel.setup)
+	again.open(panel.setup())
 	if again.status != http.StatusNotFound {
 		t.Errorf("the set-up link works twice: %d", again.status)
 	}
