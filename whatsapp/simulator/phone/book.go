@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS "entries" (
 	"id"      TEXT NOT NULL,
 	"seq"     BIGINT NOT NULL,
 	"at"      BIGINT NOT NULL,
+	"born"    BIGINT NOT NULL, -- the first seq; orders what happened within one second
 	"unread"  BIGINT NOT NULL,
 	"entry"   TEXT NOT NULL,
 	"message" BLOB NOT NULL,
@@ -108,9 +109,9 @@ func (b *book) add(ctx context.Context, phone string, r *row) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	res, err := b.db.ExecContext(ctx, `INSERT INTO "entries" ("phone", "chat", "id", "seq", "at", "unread", "entry", "message")
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT ("phone", "chat", "id") DO NOTHING`,
-		phone, r.Chat, r.ID, r.Seq, r.Time.UnixMilli(), number(r.Unread), string(text), r.message)
+	res, err := b.db.ExecContext(ctx, `INSERT INTO "entries" ("phone", "chat", "id", "seq", "at", "born", "unread", "entry", "message")
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT ("phone", "chat", "id") DO NOTHING`,
+		phone, r.Chat, r.ID, r.Seq, r.Time.UnixMilli(), r.Seq, number(r.Unread), string(text), r.message)
 	if err != nil {
 		return false, fmt.Errorf("save an entry: %w", err)
 	}
@@ -157,19 +158,19 @@ func (b *book) since(ctx context.Context, phone string, seq int64, limit int) ([
 
 // last returns the last entries of a chat before a time (Unix milliseconds), newest first.
 func (b *book) last(ctx context.Context, phone, chat string, before int64, limit int) ([]*row, error) {
-	return b.query(ctx, selectRow+`WHERE "phone" = $1 AND "chat" = $2 AND "at" < $3 ORDER BY "at" DESC, "seq" DESC LIMIT $4`,
+	return b.query(ctx, selectRow+`WHERE "phone" = $1 AND "chat" = $2 AND "at" < $3 ORDER BY "at" DESC, "born" DESC LIMIT $4`,
 		phone, chat, before, limit)
 }
 
 // unread returns the entries of a chat that nobody has read.
 func (b *book) unread(ctx context.Context, phone, chat string) ([]*row, error) {
-	return b.query(ctx, selectRow+`WHERE "phone" = $1 AND "chat" = $2 AND "unread" = 1 ORDER BY "at"`, phone, chat)
+	return b.query(ctx, selectRow+`WHERE "phone" = $1 AND "chat" = $2 AND "unread" = 1 ORDER BY "at", "born"`, phone, chat)
 }
 
 // chats returns the chats of a phone with their numbers of unread entries, the liveliest first.
 func (b *book) chats(ctx context.Context, phone string) ([]Chat, error) {
 	rows, err := b.db.QueryContext(ctx, `SELECT "chat", SUM("unread") FROM "entries" WHERE "phone" = $1
-		GROUP BY "chat" ORDER BY MAX("at") DESC, "chat"`, phone)
+		GROUP BY "chat" ORDER BY MAX("at") DESC, MAX("born") DESC`, phone)
 	if err != nil {
 		return nil, fmt.Errorf("list the chats: %w", err)
 	}
