@@ -27,16 +27,19 @@ type files struct {
 	log *slog.Logger
 }
 
-func openFiles(storageDir string, log *slog.Logger) (files, error) {
+func openFiles(storageDir string, log *slog.Logger) (place, error) {
 	dir, err := filepath.Abs(filepath.Join(storageDir, "instances"))
 	if err != nil {
-		return files{}, fmt.Errorf("find storage folder: %w", err)
+		return nil, fmt.Errorf("find storage folder: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return files{}, folderFault(dir, err)
+		return nil, folderFault(dir, err)
 	}
 	return files{dir, log}, nil
 }
+
+func (f files) engine() string { return engine.SQLite }
+func (f files) close() error   { return nil }
 
 func (f files) folder(id instances.ID) string { return filepath.Join(f.dir, string(id)) }
 
@@ -123,7 +126,7 @@ func (f files) drop(ctx context.Context, id instances.ID) error {
 	return nil
 }
 
-func (f files) unknown(known []instances.ID) ([]Leftover, error) {
+func (f files) unknown(_ context.Context, known []instances.ID) ([]Leftover, error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, folderFault(f.dir, err)

@@ -2,8 +2,9 @@
 //
 // "whatsapp_<id>" holds messages, chats and contacts, "keys_<id>" everything that the
 // WhatsApp library keeps: session and encryption keys. The engine follows from the URI of
-// the control database. With SQLite the databases are two files in the number's own
-// folder. Whoever holds an Access opens the two databases it names, and no other.
+// the control database. With SQLite the databases are two files in the number's own folder;
+// with PostgreSQL they are owned by a login role that may enter these two and no other.
+// Whoever holds an Access opens the two databases it names.
 package isolation
 
 import (
@@ -30,22 +31,55 @@ var (
 
 // Databases makes, drops and finds the databases of all numbers. It implements
 // instances.Databases and is safe for concurrent use.
-type Databases struct {
-	files files
-}
+type Databases struct{ place place }
 
 var _ instances.Databases = (*Databases)(nil)
+
+// place is what an engine does. Ids are well-formed when they get there.
+type place interface {
+	engine() string
+	provision(ctx context.Context, id instances.ID) (instances.Access, error)
+	drop(ctx context.Context, id instances.ID) error
+	unknown(ctx context.Context, known []instances.ID) ([]Leftover, error)
+	readMain(ctx context.Context, id instances.ID) (*sql.DB, error)
+	close() error
+}
 
 // Option changes how Open works.
 type Option func(*options)
 
-type options struct{ log *slog.Logger }
+type options struct {
+	log     *slog.Logger
+	vault   Vault
+	secrets Secrets
+}
 
 // WithLog makes provisioning and dropping tell each step at debug level.
 func WithLog(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
+// WithVault says where the passwords of numbers are kept, and how they are encrypted.
+// PostgreSQL needs it.
+func WithVault(v Vault, s Secrets) Option { return func(o *options) { o.vault, o.secrets = v, s } }
+
+// Vault keeps one encrypted password for each instance.
+type Vault interface {
+	// KeepPassword stores it, unless there is one already, and returns the one that is stored.
+	KeepPassword(ctx context.Context, id instances.ID, sealed []byte) ([]byte, error)
+	// Password returns the one that is stored, nil if there is none.
+	Password(ctx context.Context, id instances.ID) ([]byte, error)
+	// ForgetPassword is idempotent.
+	ForgetPassword(ctx context.Context, id instances.ID) error
+}
+
+// Secrets encrypts and decrypts.
+type Secrets interface {
+	Seal(plain []byte) []byte
+	Open(sealed []byte) ([]byte, error)
+}
+
 // Open prepares the engine that the URI selects; storageDir is where everything on disk
-// lives. A URI that cannot be used is a fault.Invalid.
+// lives. A URI that cannot be used is a fault.Invalid, a storage folder or a server that
+// cannot a fault.Unavailable.
 func Open(ctx context.Context, uri, storageDir string, opts ...Option) (*Databases, error) {
 	o := options{log: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
@@ -55,19 +89,24 @@ func Open(ctx context.Context, uri, storageDir string, opts ...Option) (*Databas
 	if err != nil {
 		return nil, err
 	}
-	if name != engine.SQLite {
-		return nil, fault.New(fault.Invalid, "Numbers cannot live in PostgreSQL yet; use a DB_URI that begins with \"file:\".")
+	var p place
+	if name == engine.SQLite {
+		p, err = openFiles(storageDir, o.log)
+	} else {
+		p, err = openServer(ctx, uri, o)
 	}
-	f, err := openFiles(storageDir, o.log)
 	if err != nil {
 		return nil, err
 	}
-	return &Databases{files: f}, nil
+	return &Databases{p}, nil
 }
+
+// Close gives back what Open took.
+func (d *Databases) Close() error { return d.place.close() }
 
 // Names says what the databases of an instance are called. It does no I/O.
 func (d *Databases) Names(id instances.ID) instances.Database {
-	return instances.Database{Engine: engine.SQLite, Main: mainName(id), Keys: keysName(id)}
+	return instances.Database{Engine: d.place.engine(), Main: mainName(id), Keys: keysName(id)}
 }
 
 // Provision makes what is missing of the two databases and returns the access for the
@@ -76,7 +115,7 @@ func (d *Databases) Provision(ctx context.Context, id instances.ID) (instances.A
 	if err := check(id); err != nil {
 		return instances.Access{}, err
 	}
-	return d.files.provision(ctx, id)
+	return d.place.provision(ctx, id)
 }
 
 // Drop removes whatever exists of the two databases. Idempotent. The worker has to have
@@ -85,7 +124,7 @@ func (d *Databases) Drop(ctx context.Context, id instances.ID) error {
 	if err := check(id); err != nil {
 		return err
 	}
-	return d.files.drop(ctx, id)
+	return d.place.drop(ctx, id)
 }
 
 // Leftover is what exists under a name of ours and belongs to no known instance.
@@ -97,7 +136,7 @@ type Leftover struct {
 // Unknown lists what exists for instances that are not among the known ones. Nothing ever
 // removes them but Drop, when a person asks for it.
 func (d *Databases) Unknown(ctx context.Context, known []instances.ID) ([]Leftover, error) {
-	return d.files.unknown(known)
+	return d.place.unknown(ctx, known)
 }
 
 // ReadMain opens the main database of an instance for reading only, whether its worker
@@ -106,7 +145,7 @@ func (d *Databases) ReadMain(ctx context.Context, id instances.ID) (*sql.DB, err
 	if err := check(id); err != nil {
 		return nil, err
 	}
-	return d.files.readMain(ctx, id)
+	return d.place.readMain(ctx, id)
 }
 
 // OpenMain opens the main database that a names, checked and migrated, for the worker.
@@ -129,21 +168,25 @@ func OpenKeys(ctx context.Context, a instances.Access) (*sql.DB, string, error) 
 	if err != nil {
 		return nil, "", err
 	}
-	return db, "sqlite3", nil
+	dialects := map[string]string{engine.SQLite: "sqlite3", engine.Postgres: "postgres"}
+	return db, dialects[a.Engine], nil
 }
 
 func open(ctx context.Context, name, dsn string) (*sql.DB, error) {
-	if name != engine.SQLite {
-		return nil, fault.Wrap(fault.Unavailable, fmt.Sprintf("This program knows no database engine %q.", name), ErrRefused)
+	switch name {
+	case engine.SQLite:
+		f, err := engine.ParseFile(dsn)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Check(ctx); err != nil {
+			return nil, err
+		}
+		return f.Open(ctx)
+	case engine.Postgres:
+		return engine.OpenPostgres(ctx, dsn, ofWorker)
 	}
-	f, err := engine.ParseFile(dsn)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Check(ctx); err != nil {
-		return nil, err
-	}
-	return f.Open(ctx)
+	return nil, fault.Wrap(fault.Unavailable, fmt.Sprintf("This program knows no database engine %q.", name), ErrRefused)
 }
 
 func mainName(id instances.ID) string { return "whatsapp_" + string(id) }

@@ -15,14 +15,13 @@ import (
 	"switchboard/isolation/isolationtest"
 )
 
-func TestMain(m *testing.M) { isolationtest.Main(m) }
-
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	isolationtest.Exercise(t, newSQLite)
 }
 
-func newSQLite(t *testing.T) isolationtest.Place {
+func newSQLite(t testing.TB) isolationtest.Place {
+	t.Helper()
 	// A folder whose name means something in a URI.
 	dir := filepath.Join(t.TempDir(), "a b?c#d%41é")
 	return isolationtest.Place{URI: "file:" + filepath.Join(dir, "control.db"), StorageDir: dir}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 
 	"switchboard/instances"
@@ -15,12 +17,18 @@ func (s *Store) KeepPassword(ctx context.Context, id instances.ID, sealed []byte
 	if err != nil {
 		return nil, fmt.Errorf("keep password of %s: %w", id, err)
 	}
-	var kept []byte
-	err = s.db.QueryRowContext(ctx, `SELECT "sealed" FROM "database_passwords" WHERE "instance" = $1`, id).Scan(&kept)
-	if err != nil {
+	return s.Password(ctx, id)
+}
+
+// Password returns the encrypted password of an instance's database role, nil if there is
+// none.
+func (s *Store) Password(ctx context.Context, id instances.ID) ([]byte, error) {
+	var sealed []byte
+	err := s.db.QueryRowContext(ctx, `SELECT "sealed" FROM "database_passwords" WHERE "instance" = $1`, id).Scan(&sealed)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("read password of %s: %w", id, err)
 	}
-	return kept, nil
+	return sealed, nil
 }
 
 // ForgetPassword removes it. Idempotent.

@@ -4,6 +4,7 @@
 package isolationtest
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -16,18 +17,31 @@ import (
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/migrations"
+	"switchboard/secrets"
+	"switchboard/store"
 )
 
 // Place is where one test's databases live. Nothing else uses it.
 type Place struct {
 	URI        string // of the control database
 	StorageDir string
+	// Tag becomes part of every id, so that places can share a server.
+	Tag string
 }
 
+// ID makes an id that no other place uses.
+func (p Place) ID(name string) instances.ID {
+	return instances.ID(name + p.Tag + "_20240101120000")
+}
+
+type ids struct{ first, second instances.ID }
+
+func (p Place) ids() ids { return ids{p.ID("shop"), p.ID("office")} }
+
 // Exercise runs the suite. newPlace returns an empty place, cleaned up after the test.
-func Exercise(t *testing.T, newPlace func(t *testing.T) Place) {
+func Exercise(t *testing.T, newPlace func(t testing.TB) Place) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, *isolation.Databases){
+	for name, test := range map[string]func(*testing.T, *isolation.Databases, ids){
 		"provision twice":       provisionTwice,
 		"many at once":          manyAtOnce,
 		"write and read":        writeAndRead,
@@ -42,7 +56,8 @@ func Exercise(t *testing.T, newPlace func(t *testing.T) Place) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, Open(t, newPlace(t)))
+			p := newPlace(t)
+			test(t, Open(t, p), p.ids())
 		})
 	}
 	t.Run("killed at every step", func(t *testing.T) {
@@ -51,20 +66,33 @@ func Exercise(t *testing.T, newPlace func(t *testing.T) Place) {
 	})
 }
 
-// Open opens a place.
-func Open(t *testing.T, p Place) *isolation.Databases {
+// Open opens a place in the way the program does.
+func Open(t testing.TB, p Place, opts ...isolation.Option) *isolation.Databases {
 	t.Helper()
-	d, err := isolation.Open(t.Context(), p.URI, p.StorageDir)
+	d, end, err := open(t.Context(), p, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(end)
 	return d
 }
 
-const (
-	first  = instances.ID("shop_20240101120000")
-	second = instances.ID("office_20240101120000")
-)
+func open(ctx context.Context, p Place, opts ...isolation.Option) (_ *isolation.Databases, end func(), err error) {
+	control, err := store.Open(ctx, p.URI)
+	if err != nil {
+		return nil, nil, err
+	}
+	box, err := secrets.New("the secret key of a test", "database passwords")
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := isolation.Open(ctx, p.URI, p.StorageDir, append(opts, isolation.WithVault(control, box))...)
+	if err != nil {
+		_ = control.Close()
+		return nil, nil, err
+	}
+	return d, func() { _, _ = d.Close(), control.Close() }, nil
+}
 
 func provision(t *testing.T, d *isolation.Databases, id instances.ID) instances.Access {
 	t.Helper()
@@ -120,12 +148,12 @@ func get(t *testing.T, db *sql.DB) string {
 	return value
 }
 
-func provisionTwice(t *testing.T, d *isolation.Databases) {
-	before := provision(t, d, first)
+func provisionTwice(t *testing.T, d *isolation.Databases, n ids) {
+	before := provision(t, d, n.first)
 	main, keys := openMain(t, before), openKeys(t, before)
 	put(t, main, "kept")
 	put(t, keys, "kept too")
-	after := provision(t, d, first)
+	after := provision(t, d, n.first)
 	if got := get(t, openMain(t, after)); got != "kept" {
 		t.Errorf("main holds %q after the second provisioning", got)
 	}
@@ -138,11 +166,11 @@ func provisionTwice(t *testing.T, d *isolation.Databases) {
 	}
 }
 
-func manyAtOnce(t *testing.T, d *isolation.Databases) {
+func manyAtOnce(t *testing.T, d *isolation.Databases, n ids) {
 	const numbers, times = 12, 2
 	var all sync.WaitGroup
 	for i := range numbers * times {
-		id := instances.ID(fmt.Sprintf("many_%02d_20240101120000", i%numbers))
+		id := instances.ID(fmt.Sprintf("many_%02d_%s", i%numbers, n.first))
 		all.Go(func() {
 			access, err := d.Provision(t.Context(), id)
 			if err != nil {
@@ -162,11 +190,11 @@ func manyAtOnce(t *testing.T, d *isolation.Databases) {
 	all.Wait()
 }
 
-func writeAndRead(t *testing.T, d *isolation.Databases) {
-	access := provision(t, d, first)
+func writeAndRead(t *testing.T, d *isolation.Databases, n ids) {
+	access := provision(t, d, n.first)
 	read := func() *sql.DB {
 		t.Helper()
-		db, err := d.ReadMain(t.Context(), first)
+		db, err := d.ReadMain(t.Context(), n.first)
 		if err != nil {
 			t.Fatalf("open for reading: %v", err)
 		}
@@ -212,12 +240,12 @@ func writeAndRead(t *testing.T, d *isolation.Databases) {
 	}
 }
 
-func dropTwice(t *testing.T, d *isolation.Databases) {
-	access := provision(t, d, first)
-	kept := provision(t, d, second)
+func dropTwice(t *testing.T, d *isolation.Databases, n ids) {
+	access := provision(t, d, n.first)
+	kept := provision(t, d, n.second)
 	put(t, openMain(t, kept), "kept")
 	for range 2 {
-		if err := d.Drop(t.Context(), first); err != nil {
+		if err := d.Drop(t.Context(), n.first); err != nil {
 			t.Fatalf("drop: %v", err)
 		}
 	}
@@ -229,7 +257,7 @@ func dropTwice(t *testing.T, d *isolation.Databases) {
 		_ = db.Close()
 		t.Error("keys can still be opened")
 	}
-	if left, err := d.Unknown(t.Context(), []instances.ID{second}); err != nil || len(left) != 0 {
+	if left, err := d.Unknown(t.Context(), []instances.ID{n.second}); err != nil || len(left) != 0 {
 		t.Errorf("left after the drop: %v, %v", left, err)
 	}
 	if got := get(t, openMain(t, kept)); got != "kept" {
@@ -237,13 +265,13 @@ func dropTwice(t *testing.T, d *isolation.Databases) {
 	}
 }
 
-func dropWhileInUse(t *testing.T, d *isolation.Databases) {
-	main := openMain(t, provision(t, d, first))
+func dropWhileInUse(t *testing.T, d *isolation.Databases, n ids) {
+	main := openMain(t, provision(t, d, n.first))
 	put(t, main, "old")
-	if err := d.Drop(t.Context(), first); err != nil {
+	if err := d.Drop(t.Context(), n.first); err != nil {
 		t.Fatalf("drop: %v", err)
 	}
-	again := openMain(t, provision(t, d, first))
+	again := openMain(t, provision(t, d, n.first))
 	put(t, again, "new")
 	// Whatever the old handle still does, it does not reach the new database.
 	_, _ = main.ExecContext(t.Context(), `DELETE FROM "test_values"`)
@@ -252,8 +280,8 @@ func dropWhileInUse(t *testing.T, d *isolation.Databases) {
 	}
 }
 
-func accessIsForOne(t *testing.T, d *isolation.Databases) {
-	a, b := provision(t, d, first), provision(t, d, second)
+func accessIsForOne(t *testing.T, d *isolation.Databases, n ids) {
+	a, b := provision(t, d, n.first), provision(t, d, n.second)
 	put(t, openMain(t, a), "of the first")
 	put(t, openKeys(t, a), "of the first")
 	put(t, openMain(t, b), "of the second")
@@ -262,7 +290,7 @@ func accessIsForOne(t *testing.T, d *isolation.Databases) {
 		t.Errorf("the first number reads %q", got)
 	}
 	for _, dsn := range []string{a.Main, a.Keys} {
-		if strings.Contains(dsn, string(second)) {
+		if strings.Contains(dsn, string(n.second)) {
 			t.Errorf("the first number's access names the second number")
 		}
 	}
@@ -271,8 +299,8 @@ func accessIsForOne(t *testing.T, d *isolation.Databases) {
 	}
 }
 
-func newerSchema(t *testing.T, d *isolation.Databases) {
-	access := provision(t, d, first)
+func newerSchema(t *testing.T, d *isolation.Databases, n ids) {
+	access := provision(t, d, n.first)
 	main := openMain(t, access)
 	put(t, main, "kept")
 	run(t, main, `INSERT INTO "`+migrations.Table+`" ("version_id", "is_applied") VALUES (999999, TRUE)`)
@@ -282,20 +310,20 @@ func newerSchema(t *testing.T, d *isolation.Databases) {
 		t.Errorf("its kind is %v", fault.KindOf(err))
 	}
 	// It is the worker that reports this; provisioning has nothing to do.
-	provision(t, d, first)
+	provision(t, d, n.first)
 	if got := get(t, main); got != "kept" {
 		t.Errorf("main holds %q", got)
 	}
 }
 
-func unknownAreListed(t *testing.T, d *isolation.Databases) {
-	provision(t, d, first)
-	provision(t, d, second)
-	left, err := d.Unknown(t.Context(), []instances.ID{first})
+func unknownAreListed(t *testing.T, d *isolation.Databases, n ids) {
+	provision(t, d, n.first)
+	provision(t, d, n.second)
+	left, err := d.Unknown(t.Context(), []instances.ID{n.first})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(left) != 1 || left[0].ID != second || left[0].Bytes <= 0 {
+	if len(left) != 1 || left[0].ID != n.second || left[0].Bytes <= 0 {
 		t.Errorf("unknown: %v", left)
 	}
 	// Listing is all that happens to them.
@@ -308,12 +336,12 @@ func unknownAreListed(t *testing.T, d *isolation.Databases) {
 		ids = append(ids, l.ID)
 	}
 	slices.Sort(ids)
-	if !slices.Equal(ids, []instances.ID{second, first}) {
+	if !slices.Equal(ids, []instances.ID{n.second, n.first}) {
 		t.Errorf("unknown without any record: %v", ids)
 	}
 }
 
-func illFormedIDs(t *testing.T, d *isolation.Databases) {
+func illFormedIDs(t *testing.T, d *isolation.Databases, n ids) {
 	for _, id := range []instances.ID{
 		"", ".", "..", "../other", "a/b", "/etc", "a\x00b", "UPPER", "dash-ed", `quo"te`, "spa ce", "é",
 		instances.ID(strings.Repeat("a", 49)),
@@ -328,15 +356,15 @@ func illFormedIDs(t *testing.T, d *isolation.Databases) {
 			t.Errorf("read %q: %v", id, err)
 		}
 	}
-	longest := instances.ID(strings.Repeat("a", 48))
+	longest := instances.ID((strings.Repeat("a", 48) + string(n.first))[len(n.first):])
 	put(t, openMain(t, provision(t, d, longest)), "fits")
 }
 
-func nothingToOpen(t *testing.T, d *isolation.Databases) {
-	if _, err := d.ReadMain(t.Context(), first); !errors.Is(err, isolation.ErrRefused) {
+func nothingToOpen(t *testing.T, d *isolation.Databases, n ids) {
+	if _, err := d.ReadMain(t.Context(), n.first); !errors.Is(err, isolation.ErrRefused) {
 		t.Errorf("reading what does not exist gives %v", err)
 	}
-	if err := d.Drop(t.Context(), first); err != nil {
+	if err := d.Drop(t.Context(), n.first); err != nil {
 		t.Errorf("dropping what does not exist gives %v", err)
 	}
 	if _, err := isolation.OpenMain(t.Context(), instances.Access{Engine: "abacus", Main: "x"}); !errors.Is(err, isolation.ErrRefused) {
@@ -344,12 +372,12 @@ func nothingToOpen(t *testing.T, d *isolation.Databases) {
 	}
 }
 
-func contractNames(t *testing.T, d *isolation.Databases) {
-	names := d.Names(first)
-	if names.Main != "whatsapp_"+string(first) || names.Keys != "keys_"+string(first) {
+func contractNames(t *testing.T, d *isolation.Databases, n ids) {
+	names := d.Names(n.first)
+	if names.Main != "whatsapp_"+string(n.first) || names.Keys != "keys_"+string(n.first) {
 		t.Errorf("names: %+v", names)
 	}
-	if access := provision(t, d, first); access.Engine != names.Engine {
+	if access := provision(t, d, n.first); access.Engine != names.Engine {
 		t.Errorf("the access is for %q, the names say %q", access.Engine, names.Engine)
 	}
 }

@@ -47,7 +47,7 @@ type Database struct {
 
 // New makes a database. Without PostgreSQL's programs the test fails; with -short it is
 // skipped.
-func New(t *testing.T) Database {
+func New(t testing.TB) Database {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("PostgreSQL is left out of short tests")
@@ -96,7 +96,7 @@ func start() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "pgtest")
+	dir, err := os.MkdirTemp(memory(), "pgtest")
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +184,17 @@ func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // at once
 	<-s.ended
 	_ = os.RemoveAll(s.dir)
+}
+
+// memory returns a folder in memory, where making databases is ten times as fast, if there
+// is one with room; else "".
+func memory() string {
+	const dir, room = "/dev/shm", 3 << 30
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil || int64(fs.Bavail)*fs.Bsize < room {
+		return ""
+	}
+	return dir
 }
 
 // programs finds the folder of PostgreSQL's newest server programs.
