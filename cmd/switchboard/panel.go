@@ -21,6 +21,7 @@ import (
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/processes"
+	"switchboard/secrets"
 	"switchboard/resources"
 	"switchboard/whatsapp/legacy"
 )
@@ -86,10 +87,15 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, err
 	}
 	undo = append(undo, unlock)
-	databases, err := isolation.Open(ctx, c.DBURI, s.dir)
+	box, err := secrets.New(s.key, "database passwords")
+	if err != nil {
+		return nil, err
+	}
+	databases, err := isolation.Open(ctx, c.DBURI, s.dir, isolation.WithLog(o.log), isolation.WithVault(s.store, box))
 	if err != nil {
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
+	undo = append(undo, func() { _ = databases.Close() })
 	importer, err := legacy.Open(ctx, c.DBURI, s.store)
 	if err != nil {
 		return nil, &refusal{faults: []string{sentence(err)}}
