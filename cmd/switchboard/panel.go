@@ -21,8 +21,8 @@ import (
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/processes"
-	"switchboard/secrets"
 	"switchboard/resources"
+	"switchboard/secrets"
 	"switchboard/whatsapp/legacy"
 )
 
