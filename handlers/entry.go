@@ -12,6 +12,12 @@ import (
 	"switchboard/views"
 )
 
+// What is said about links that open nothing (any more).
+const (
+	setupGone  = "A set-up link works once, and only the newest one does. If your account exists already, sign in; otherwise restart Switchboard for a new link."
+	signInGone = "A sign-in link works once and for a quarter of an hour. Sign in with your password, or ask for a new link."
+)
+
 // linkToken is the secret of a one-time link, in the path or in the query.
 func linkToken(r *http.Request) string {
 	if token := chi.URLParam(r, "token"); token != "" {
@@ -23,7 +29,7 @@ func linkToken(r *http.Request) string {
 func (s *server) showSetup(w http.ResponseWriter, r *http.Request) error {
 	token := linkToken(r)
 	if err := s.Auth.CheckSetup(r.Context(), token); err != nil {
-		return s.linkGone(w, r, err, "A set-up link works once, and only the newest one does. If your account exists already, sign in; otherwise restart Switchboard for a new link.")
+		return s.linkGone(w, r, err, setupGone)
 	}
 	return render(w, r, http.StatusOK, views.Setup(token, views.Form{}))
 }
@@ -31,8 +37,8 @@ func (s *server) showSetup(w http.ResponseWriter, r *http.Request) error {
 func (s *server) setup(w http.ResponseWriter, r *http.Request) error {
 	token := linkToken(r)
 	err := s.Auth.CreateOwner(w, r, token, r.PostFormValue("name"), r.PostFormValue("email"), r.PostFormValue("password"))
-	if fault.KindOf(err) == fault.NotFound && err != nil {
-		return s.linkGone(w, r, err, "A set-up link works once, and only the newest one does. If your account exists already, sign in; otherwise restart Switchboard for a new link.")
+	if fault.KindOf(err) == fault.NotFound {
+		return s.linkGone(w, r, err, setupGone)
 	}
 	if err != nil {
 		problems, ok := refused(err)
@@ -77,14 +83,14 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 func (s *server) showLink(w http.ResponseWriter, r *http.Request) error {
 	token := linkToken(r)
 	if err := s.Auth.CheckSignInLink(r.Context(), token); err != nil {
-		return s.linkGone(w, r, err, "A sign-in link works once and for a quarter of an hour. Sign in with your password, or ask for a new link.")
+		return s.linkGone(w, r, err, signInGone)
 	}
 	return render(w, r, http.StatusOK, views.SignInLink(token))
 }
 
 func (s *server) signInByLink(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Auth.SignInByLink(w, r, linkToken(r)); err != nil {
-		return s.linkGone(w, r, err, "A sign-in link works once and for a quarter of an hour. Sign in with your password, or ask for a new link.")
+		return s.linkGone(w, r, err, signInGone)
 	}
 	s.redirect(w, r, "/")
 	return nil

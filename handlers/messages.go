@@ -28,10 +28,6 @@ func (s *server) messagesLive(ctx context.Context, inst instances.Instance) (vie
 }
 
 func (s *server) pollMessages(w http.ResponseWriter, r *http.Request) error {
-	if !isFragment(r) {
-		s.redirect(w, r, "/instances/"+string(instanceID(r)))
-		return nil
-	}
 	inst, err := s.get(r)
 	if err != nil {
 		return err

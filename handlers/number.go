@@ -71,37 +71,51 @@ func statusLive(ctx context.Context, inst instances.Instance, wait int) (views.L
 	return views.NewLive(ctx, "status-card", "/instances/"+string(inst.ID)+"/status?"+q.Encode(), every, views.StatusCard(inst))
 }
 
-// pollStatus answers with the status card, and with everything else that depends on the
-// status when that has changed since the browser last asked.
-func (s *server) pollStatus(w http.ResponseWriter, r *http.Request) error {
-	if !isFragment(r) {
-		s.redirect(w, r, "/instances/"+string(instanceID(r)))
-		return nil
-	}
-	inst, err := s.get(r)
-	if fault.KindOf(err) == fault.NotFound && err != nil {
-		s.setFlash(w, r, "deleted")
-		w.Header().Set("HX-Redirect", s.BasePath+"/")
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	was := r.URL.Query().Get("was")
-	wait, _ := strconv.Atoi(r.URL.Query().Get("wait"))
-	n, err := s.fill(r, views.Number{Instance: inst}, min(max(wait-1, 0), patience))
-	if err != nil {
-		return err
-	}
-	if was == shown(inst) {
-		if wait == 0 && unchanged(r, n.Status) { // whoever waits is sent the count that is left
+// poll adapts a handler that answers with a part of a number's page. Elsewhere than in the
+// page it leads there, and from the page of a number that is gone it leads away.
+func (s *server) poll(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return s.page(func(w http.ResponseWriter, r *http.Request) error {
+		if !isFragment(r) {
+			s.redirect(w, r, "/instances/"+string(instanceID(r)))
+			return nil
+		}
+		err := h(w, r)
+		if fault.KindOf(err) == fault.NotFound {
+			s.setFlash(w, r, "deleted")
+			w.Header().Set("HX-Redirect", s.BasePath+"/")
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
-		return render(w, r, pollCode(inst.Status), n.Status.Again())
+		return err
+	})
+}
+
+// pollStatus answers with the status card, and with everything else that depends on the
+// status when that has changed since the browser last asked.
+func (s *server) pollStatus(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.get(r)
+	if err != nil {
+		return err
 	}
-	parts := []templ.Component{n.Status.Again(), views.Changed(n, r.URL.Query().Get("stage") != string(views.StageOf(inst)))}
+	q := r.URL.Query()
+	wait, _ := strconv.Atoi(q.Get("wait"))
+	left := min(max(wait-1, 0), patience)
+	if q.Get("was") == shown(inst) {
+		card, err := statusLive(r.Context(), inst, left)
+		if err != nil {
+			return err
+		}
+		if wait == 0 && unchanged(r, card) { // whoever waits is sent the count that is left
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		return render(w, r, pollCode(inst.Status), card.Again())
+	}
+	n, err := s.fill(r, views.Number{Instance: inst}, left)
+	if err != nil {
+		return err
+	}
+	parts := []templ.Component{n.Status.Again(), views.Changed(n, q.Get("stage") != string(views.StageOf(inst)))}
 	if inst.Status == instances.Connected {
 		parts = append(parts, views.MoreToasts(views.Flash{Text: "Connected. Messages can come and go."}))
 	}

@@ -30,10 +30,6 @@ func (s *server) pairingLive(ctx context.Context, inst instances.Instance, passk
 // pollPairing answers with the code on show. It comes to an end with the pairing: the
 // status card, which is asked for at the same time, brings what follows.
 func (s *server) pollPairing(w http.ResponseWriter, r *http.Request) error {
-	if !isFragment(r) {
-		s.redirect(w, r, "/instances/"+string(instanceID(r)))
-		return nil
-	}
 	inst, err := s.get(r)
 	if err != nil {
 		return err

@@ -46,9 +46,9 @@ func (s *server) routes() chi.Router {
 			r.Post("/account/sessions/{session}/revoke", s.page(s.revokeSession))
 
 			r.Get("/instances/{id}", s.page(s.showNumber))
-			r.Get("/instances/{id}/status", s.page(s.pollStatus))
-			r.Get("/instances/{id}/pairing", s.page(s.pollPairing))
-			r.Get("/instances/{id}/messages", s.page(s.pollMessages))
+			r.Get("/instances/{id}/status", s.poll(s.pollStatus))
+			r.Get("/instances/{id}/pairing", s.poll(s.pollPairing))
+			r.Get("/instances/{id}/messages", s.poll(s.pollMessages))
 
 			r.Group(func(r chi.Router) {
 				r.Use(s.requireChanger)

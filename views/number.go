@@ -170,8 +170,8 @@ func introduced(list []messages.Message, i int) bool {
 }
 
 // stepClass makes the first step stand out, unless it only stops or leaves.
-func stepClass(i int, a instances.Action) string {
-	if i > 0 || a.Do == instances.DoStop || a.Do == instances.Leave {
+func stepClass(a, first instances.Action) string {
+	if a != first || a.Do == instances.DoStop || a.Do == instances.Leave {
 		return "btn"
 	}
 	return "btn btn-primary"

@@ -459,8 +459,8 @@ func StatusCard(inst instances.Instance) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			for i, action := range stepsHere(inst.Status, e.Next) {
-				templ_7745c5c3_Err = Step(inst, action, true, stepClass(i, action)).Render(ctx, templ_7745c5c3_Buffer)
+			for _, action := range stepsHere(inst.Status, e.Next) {
+				templ_7745c5c3_Err = Step(inst, action, true, stepClass(action, e.Next[0])).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
