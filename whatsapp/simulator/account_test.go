@@ -67,7 +67,7 @@ func TestMedia(t *testing.T) {
 	if _, err := b.Download(w.ctx, m.Message.GetImageMessage()); !errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404) {
 		t.Errorf("after deletion: %v", err)
 	}
-	web := &http.Client{Transport: overTCP(w.Addr())}
+	web := &http.Client{Transport: tcp(w.Addr())}
 	for name, want := range map[string]int{
 		"/mms/image/" + "..%2f..%2fnetwork.db?auth=x": http.StatusUnauthorized,
 		"/mms/image/aaaa?auth=wrong":                  http.StatusUnauthorized,
@@ -128,7 +128,7 @@ func TestAskingAboutPeople(t *testing.T) {
 	}
 	shown, err := a.GetProfilePictureInfo(w.ctx, pn(bob.Number()), nil)
 	must(t, err)
-	resp, err := (&http.Client{Transport: overTCP(w.Addr())}).Get(shown.URL)
+	resp, err := (&http.Client{Transport: tcp(w.Addr())}).Get(shown.URL)
 	must(t, err)
 	got, _ := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()

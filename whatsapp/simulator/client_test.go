@@ -8,11 +8,9 @@ package simulator_test
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -66,7 +64,7 @@ func newWorld(t testing.TB) *world {
 func newWorldIn(t testing.TB, dir, phonesDir, listen string) *world {
 	t.Helper()
 	w := &world{Network: startNetwork(t, dir, listen), t: t, ctx: testContext(t)}
-	trust(w.RootKey())
+	trustNewNetworks()
 	var err error
 	w.phones, err = phone.Open(w.ctx, phone.Options{Network: w.Network, Dir: phonesDir, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	must(t, err)
@@ -74,12 +72,9 @@ func newWorldIn(t testing.TB, dir, phonesDir, listen string) *world {
 	return w
 }
 
-// trust sets the root key that whatsmeow accepts. All new networks of a process have the
-// same one.
-var trust = func() func([32]byte) {
-	var once sync.Once
-	return func(root [32]byte) { once.Do(func() { whatsmeow.WACertPubKey = root }) }
-}()
+// trustNewNetworks has whatsmeow accept the root key that all new networks of a process share.
+// It is what the first phone does as well; here it is done before the first client.
+func trustNewNetworks() { (*simulator.Network)(nil).PhoneTransport() }
 
 func (w *world) phone(name string) *phone.Phone {
 	w.t.Helper()
@@ -112,7 +107,7 @@ func (w *world) newClient() *client {
 	device := container.NewDevice()
 	c := &client{t: w.t, guard: serial.Wrap(device), change: make(chan struct{})}
 	c.Client = whatsmeow.NewClient(device, clientLog{w.t})
-	transport := overTCP(w.Addr())
+	transport := tcp(w.Addr())
 	for _, set := range []func(*http.Client){c.SetPreLoginHTTPClient, c.SetWebsocketHTTPClient, c.SetMediaHTTPClient} {
 		set(&http.Client{Transport: transport})
 	}
@@ -136,14 +131,6 @@ func (l clientLog) Sub(string) waLog.Logger        { return l }
 
 func (l clientLog) write(msg string, args []any) {
 	fmt.Fprintf(l.t.Output(), "client: "+msg+"\n", args...)
-}
-
-// overTCP dials the network in plain TCP for every host name.
-func overTCP(addr string) *http.Transport {
-	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, addr)
-	}
-	return &http.Transport{DialContext: dial, DialTLSContext: dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 }
 
 func (c *client) record(evt any) bool {
@@ -268,5 +255,3 @@ func eventually(t testing.TB, what string, ok func() bool) {
 }
 
 func target(c *client) simulator.Target { return simulator.OnDevice(*c.Store.ID) }
-
-func overTCPClient(addr string) *http.Client { return &http.Client{Transport: overTCP(addr)} }

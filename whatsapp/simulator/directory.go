@@ -165,35 +165,3 @@ func (n *Network) newLID() string {
 		}
 	}
 }
-
-// recent remembers the last messages of a device, so that one which is repeated after a
-// reconnect is acknowledged again without being delivered twice.
-type recent struct {
-	mu   sync.Mutex
-	seen map[string]struct{}
-	ring []string
-	at   int
-}
-
-const recentMessages = 512
-
-// add reports whether key is new.
-func (r *recent) add(key string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.seen[key]; ok {
-		return false
-	}
-	if r.seen == nil {
-		r.seen = map[string]struct{}{}
-	}
-	if len(r.ring) < recentMessages {
-		r.ring = append(r.ring, key)
-	} else {
-		delete(r.seen, r.ring[r.at])
-		r.ring[r.at] = key
-		r.at = (r.at + 1) % recentMessages
-	}
-	r.seen[key] = struct{}{}
-	return true
-}

@@ -5,6 +5,7 @@ package simulator_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func TestSecondLoginReplacesFirst(t *testing.T) {
 	w := newWorld(t)
 	c := w.pair(w.phone("Ada"))
 	twin := &client{Client: whatsmeow.NewClient(c.Store, nil), t: t, change: make(chan struct{})}
-	twin.SetWebsocketHTTPClient(overTCPClient(w.Addr()))
+	twin.SetWebsocketHTTPClient(&http.Client{Transport: tcp(w.Addr())})
 	twin.AddEventHandlerWithSuccessStatus(twin.record)
 	t.Cleanup(twin.Disconnect)
 	must(t, twin.Connect())

@@ -162,3 +162,24 @@ func TestGroupLink(t *testing.T) {
 		t.Errorf("a group that is not there: %v", err)
 	}
 }
+
+// A member who lost the sender's keys gets the group message again, for itself.
+func TestGroupRetry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada, bob := w.phone("Ada"), w.phone("Bob")
+	a, b := w.pair(ada), w.pair(bob)
+	info, err := a.CreateGroup(w.ctx, whatsmeow.ReqCreateGroup{Name: "Choir", Participants: []types.JID{pn(bob.Number())}})
+	must(t, err)
+	a.send(w.ctx, info.JID, "one")
+	wait(b, 0, hasText("one"))
+	must(t, bob.SetOnline(w.ctx, false)) // it would give the client its own copy
+	must(t, b.Store.Sessions.DeleteSession(w.ctx, a.Store.GetLID().SignalAddress().String()))
+	a.send(w.ctx, info.JID, "two")
+	if got := wait(b, 0, hasText("two")).Info; got.Chat != info.JID || !got.IsGroup {
+		t.Errorf("came again as %+v", got.MessageSource)
+	}
+	if w.Stats().Retries == 0 {
+		t.Error("no retry receipt was seen")
+	}
+}

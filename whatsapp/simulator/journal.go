@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -20,6 +21,7 @@ type op struct {
 // journal writes changes to the database from one goroutine, many in one transaction.
 // Stanzas that are acknowledged before they were written never reach the disk.
 type journal struct {
+	log   *slog.Logger
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 
@@ -36,13 +38,13 @@ type journal struct {
 	done chan struct{}
 }
 
-func newJournal(ctx context.Context, db *sql.DB) (*journal, error) {
+func newJournal(ctx context.Context, db *sql.DB, log *slog.Logger) (*journal, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	j := &journal{
-		conn: conn, stmts: map[string]*sql.Stmt{},
+		log: log, conn: conn, stmts: map[string]*sql.Stmt{},
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go j.run()
@@ -146,6 +148,7 @@ func (j *journal) flush() {
 		err = j.transact(kept, gone, ops)
 	}
 	if err != nil {
+		j.log.Error("state of the simulated network could not be written", "err", err)
 		j.mu.Lock()
 		j.failed = err
 		j.mu.Unlock()

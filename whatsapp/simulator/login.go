@@ -33,42 +33,49 @@ func (c *connection) admit(static [32]byte, payload *waWa6.ClientPayload) error 
 		return c.register(static, payload.GetDevicePairingData())
 	}
 	number, id := strconv.FormatUint(payload.GetUsername(), 10), uint16(payload.GetDevice())
-	if f := c.n.takeLoginFailure(number, &id); f != nil {
-		c.refuse(*f)
-		return nil
-	}
-	c.login(static, number, id)
-	return nil
-}
-
-func (c *connection) login(static [32]byte, number string, id uint16) {
 	n := c.n
-	n.mu.Lock()
+	n.mu.RLock()
 	var d *device
 	if a := n.accounts[number]; a != nil {
 		d = a.device(id)
 	}
-	if d == nil || d.Noise != static {
-		n.mu.Unlock()
-		c.refuse(LoginFailure{Reason: reasonLoggedOut})
-		return
+	known := d != nil && d.Noise == static
+	n.mu.RUnlock()
+	if f := n.takeLoginFailure(number, &id); f != nil {
+		if known && id != 0 && f.Reason == reasonLoggedOut {
+			n.unlink(d) // the client forgets its keys
+		}
+		c.refuse(*f)
+		return nil
 	}
+	if !known {
+		c.refuse(LoginFailure{Reason: reasonLoggedOut})
+		return nil
+	}
+	c.login(d)
+	return nil
+}
+
+func (c *connection) login(d *device) {
+	n := c.n
+	n.mu.Lock()
 	d.LastSeen = time.Now()
 	n.saveDevice(d)
 	n.mu.Unlock()
-
 	c.device.Store(d)
 	d.logins.Add(1)
 	n.stats.logins.Add(1)
 	old := d.queue.attach(c)
 	c.send(node("success", waBinary.Attrs{
-		"t": unixNow(), "lid": d.jid(types.HiddenUserServer), "props": "27", "abprops": "61",
-		"companion_enc_static": nil, "location": "sim", "creation": d.Linked.Unix(),
+		"t": unixNow(), "lid": d.jid(types.HiddenUserServer), "props": "27", "abprops": "61", "location": "sim", "creation": d.Linked.Unix(),
 	}))
 	if old != nil {
 		old.finish(replaced(), goodbye)
 	}
-	n.log.Debug("device logged in", "connection", c.id, "device", id)
+	if d.removed.Load() { // since it was looked up
+		c.finish(deviceRemoved(), goodbye)
+	}
+	n.log.Debug("device logged in", "connection", c.id, "device", d.ID)
 }
 
 func (c *connection) refuse(f LoginFailure) {

@@ -196,7 +196,9 @@ func TestBusyChat(t *testing.T) {
 		must(t, <-failed)
 	}
 	for name, c := range map[string]*client{"a": a, "b": b} {
-		wait(c, 0, func(m *events.Message) bool { return m.Message.GetConversation() == want[messages-1] && !m.Info.IsFromMe })
+		wait(c, 0, func(m *events.Message) bool {
+			return m.Message.GetConversation() == want[messages-1] && !m.Info.IsFromMe
+		})
 		got := slices.DeleteFunc(c.texts(), func(text string) bool { return text == "begin" || text == "begin too" })
 		if !slices.Equal(got, want) {
 			t.Errorf("%s got %d messages: %q", name, len(got), got)

@@ -47,6 +47,9 @@ type Network struct {
 	groups   map[string]*group
 	invites  map[string]*group
 
+	restart sync.Mutex // one restart, or the end, at a time
+	closed  bool       // guarded by restart
+
 	connMu      sync.Mutex // everything below
 	connections map[int64]*connection
 	refs        map[string]*connection // clients that are being paired
@@ -54,7 +57,6 @@ type Network struct {
 	faults      faults
 	listening   *listening
 	addr        string
-	closed      bool
 }
 
 // listening is one period between two restarts.
@@ -67,7 +69,10 @@ type listening struct {
 
 // Open loads the state in o.Dir and starts to listen.
 func Open(ctx context.Context, o Options) (*Network, error) {
-	st, err := openState(ctx, o.Dir)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	st, err := openState(ctx, o.Dir, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +82,6 @@ func Open(ctx context.Context, o Options) (*Network, error) {
 		groups: map[string]*group{}, invites: map[string]*group{},
 		connections: map[int64]*connection{}, refs: map[string]*connection{},
 		subscribers: map[*account]map[*connection]string{},
-	}
-	if n.log == nil {
-		n.log = slog.New(slog.DiscardHandler)
 	}
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, st.close())
@@ -173,18 +175,22 @@ func (n *Network) RootKey() [32]byte { return *n.root.Pub }
 
 // Close ends all connections and saves the state. A second call does nothing.
 func (n *Network) Close() error {
-	n.connMu.Lock()
-	closed := n.closed
-	n.closed = true
-	n.connMu.Unlock()
-	if closed {
+	n.restart.Lock()
+	defer n.restart.Unlock()
+	if n.closed {
 		return nil
 	}
+	n.closed = true
 	return errors.Join(n.stop(), n.state.close())
 }
 
 // Restart closes all sockets and the listener, and listens again at the same port.
 func (n *Network) Restart(ctx context.Context) error {
+	n.restart.Lock()
+	defer n.restart.Unlock()
+	if n.closed {
+		return errClosed
+	}
 	if err := n.stop(); err != nil {
 		return err
 	}
@@ -230,5 +236,7 @@ func (n *Network) certificateFor(phone bool) []byte {
 	}
 	return n.certificate
 }
+
+var errClosed = errors.New("the simulated network was closed")
 
 type phoneKey struct{}

@@ -289,3 +289,92 @@ func TestPreKeys(t *testing.T) {
 		t.Errorf("left: %v", c)
 	}
 }
+
+func TestOneNetworkPerFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNetwork(t, dir, "127.0.0.1:0")
+	if _, err := simulator.Open(t.Context(), simulator.Options{Dir: dir, Listen: "127.0.0.1:0"}); err == nil {
+		t.Error("a second network was opened in the same folder")
+	}
+	if _, err := simulator.Open(t.Context(), simulator.Options{Dir: t.TempDir(), Listen: n.Addr()}); err == nil {
+		t.Error("a second network was opened at the same address")
+	}
+	key := n.RootKey()
+	check(t, n.Close())
+	check(t, n.Close())
+	if err := n.Restart(t.Context()); err == nil {
+		t.Error("a closed network was restarted")
+	}
+	if again := startNetwork(t, dir, "127.0.0.1:0"); again.RootKey() != key {
+		t.Error("the root key has changed")
+	}
+}
+
+// A phone that lost its keys takes its number over; what was linked to the old one is gone.
+func TestNewPhoneForAnAccount(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	old := rawAccount(t, n, "4915100000001")
+	old.login(n.Addr())
+	fresh := rawAccount(t, n, "4915100000001")
+	<-old.gone
+	if fresh.lid != old.lid {
+		t.Errorf("the LID was %v and is %v", old.lid, fresh.lid)
+	}
+	old.dial(n.Addr())
+	old.wait("failure", func(n *waBinary.Node) bool { return n.Tag == "failure" })
+	fresh.login(n.Addr())
+	for _, number := range []string{"", "12", "0491510000", "49x1510000", "12345678901234567"} {
+		if _, err := n.AddAccount(t.Context(), simulator.Primary{Number: number}); err == nil {
+			t.Errorf("%q was taken for a number", number)
+		}
+	}
+}
+
+// Status updates go to the devices that they name, and from nobody's number but the sender's.
+func TestStatusUpdates(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a, b := rawAccount(t, n, "4915100000001"), rawAccount(t, n, "4915100000002")
+	a.login(n.Addr())
+	b.login(n.Addr())
+	a.message("S1", types.StatusBroadcastJID, "sunny", b.jid)
+	got := b.wait("status", isMessage("S1"))
+	if got.Attrs["from"] != types.StatusBroadcastJID || got.Attrs["participant"] != a.jid || got.Attrs["participant_lid"] != a.lid {
+		t.Errorf("status: %v", got.Attrs)
+	}
+	b.confirm(got)
+	receipt := a.wait("receipt", func(n *waBinary.Node) bool { return n.Tag == "receipt" })
+	if receipt.Attrs["from"] != types.StatusBroadcastJID || receipt.Attrs["participant"] != b.jid {
+		t.Errorf("receipt: %v", receipt.Attrs)
+	}
+}
+
+// Whatever a client sends, the network goes on.
+func TestNonsenseDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	n := startNetwork(t, t.TempDir(), "127.0.0.1:0")
+	a := rawAccount(t, n, "4915100000001")
+	a.login(n.Addr())
+	nobody := types.NewJID("1", "nowhere")
+	for _, tag := range []string{"message", "receipt", "ack", "presence", "chatstate", "call", "ib", "iq", "nonsense"} {
+		for _, to := range []types.JID{{}, nobody, a.jid, a.lid, types.ServerJID, types.GroupServerJID, types.StatusBroadcastJID} {
+			for _, kind := range []string{"", "retry", "subscribe", "read", "set", "result", "error"} {
+				attrs := waBinary.Attrs{"id": "X", "type": kind}
+				if !to.IsEmpty() {
+					attrs["to"], attrs["participant"] = to, to
+				}
+				a.send(waBinary.Node{Tag: tag, Attrs: attrs})
+				a.send(waBinary.Node{Tag: tag, Attrs: attrs, Content: []waBinary.Node{
+					{Tag: "participants", Content: []waBinary.Node{{Tag: "to"}}}, {Tag: "list"}, {Tag: "enc", Attrs: waBinary.Attrs{"type": "msg"}},
+				}})
+				a.send(waBinary.Node{Tag: tag, Attrs: attrs, Content: []byte("nonsense")})
+			}
+		}
+	}
+	a.ask("w:p", "get", types.ServerJID)
+	if len(n.Connections()) != 1 {
+		t.Error("the connection did not survive")
+	}
+}

@@ -4,13 +4,16 @@ package simulator_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
+	"go.mau.fi/whatsmeow/util/keys"
 
 	"switchboard/whatsapp/simulator"
 	"switchboard/whatsapp/simulator/phone"
@@ -180,4 +183,26 @@ func TestLogoutAndRemoval(t *testing.T) {
 	third := w.pair(ada)
 	b.send(w.ctx, pn(ada.Number()), "to the new one")
 	wait(third, 0, hasText("to the new one"))
+}
+
+// A network that was made by another process has another root key than this process's new
+// ones; its phones connect all the same.
+func TestPhonesOfAnOlderNetwork(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNetwork(t, dir, "127.0.0.1:0")
+	must(t, n.Close())
+	db, err := sql.Open("sqlite3", filepath.Join(dir, "network.db"))
+	must(t, err)
+	_, err = db.Exec(`UPDATE "meta" SET "value" = $1 WHERE "name" = 'root key'`, keys.NewKeyPair().Priv[:])
+	must(t, errors.Join(err, db.Close()))
+	w := newWorldIn(t, dir, t.TempDir(), "127.0.0.1:0")
+	if w.RootKey() == n.RootKey() {
+		t.Fatal("the root key is the same")
+	}
+	ada, bob := w.phone("Ada"), w.phone("Bob")
+	_, err = ada.SendText(w.ctx, bob.Number(), "hello")
+	must(t, err)
+	_, err = bob.WaitFor(w.ctx, 0, func(e phone.Entry) bool { return e.Text == "hello" })
+	must(t, err)
 }

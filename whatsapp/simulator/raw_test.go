@@ -3,7 +3,6 @@ package simulator_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -12,25 +11,24 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waWa6"
-	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
-	waLog "go.mau.fi/whatsmeow/util/log"
 	"google.golang.org/protobuf/proto"
 
 	"switchboard/whatsapp/simulator"
 )
 
-// raw is a client made of whatsmeow's socket and nothing above it. It sees each stanza as it
-// is and runs under the race detector, which whatsmeow's client does not.
+// raw is a client that is hardly more than a connection. It sees each stanza as it is and
+// runs under the race detector, which whatsmeow's client does not.
 type raw struct {
 	t     testing.TB
-	fs    *socket.FrameSocket
-	ns    *socket.NoiseSocket
 	noise *keys.KeyPair
 	jid   types.JID
 	lid   types.JID
-	gone  chan struct{}
+	gone  chan struct{} // of the present connection
+
+	handling sync.Mutex // of one stanza at a time
+	wire     *wire      // the present connection; guarded by handling
 
 	mu      sync.Mutex
 	stanzas []*waBinary.Node
@@ -60,48 +58,36 @@ func rawAccount(t testing.TB, n *simulator.Network, number string) *raw {
 // dial connects and shakes hands; what the server says then arrives as stanzas.
 func (r *raw) dial(addr string) {
 	r.t.Helper()
-	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, addr)
-	}
-	r.dialOver(&http.Transport{DialContext: dial, DialTLSContext: dial})
+	r.dialOver(tcp(addr))
 }
 
 func (r *raw) dialOver(transport http.RoundTripper) {
 	r.t.Helper()
-	r.mu.Lock()
-	r.stanzas, r.change, r.gone = nil, make(chan struct{}), make(chan struct{})
-	r.mu.Unlock()
-	r.fs = socket.NewFrameSocket(waLog.Noop, &http.Client{Transport: transport})
-	check(r.t, r.fs.Connect(context.Background()))
-	ephemeral := keys.NewKeyPair()
-	nh := socket.NewNoiseHandshake()
-	nh.Start(socket.NoiseStartPattern, r.fs.Header)
-	nh.Authenticate(ephemeral.Pub[:])
-	r.sendHandshake(&waWa6.HandshakeMessage{ClientHello: &waWa6.HandshakeMessage_ClientHello{Ephemeral: ephemeral.Pub[:]}})
-	var answer waWa6.HandshakeMessage
-	select {
-	case frame := <-r.fs.Frames:
-		check(r.t, proto.Unmarshal(frame, &answer))
-	case <-time.After(20 * time.Second):
-		r.t.Fatal("no server hello")
-	}
-	theirs := [32]byte(answer.GetServerHello().GetEphemeral())
-	nh.Authenticate(theirs[:])
-	check(r.t, nh.MixSharedSecretIntoKey(*ephemeral.Priv, theirs))
-	static, err := nh.Decrypt(answer.GetServerHello().GetStatic())
-	check(r.t, err)
-	check(r.t, nh.MixSharedSecretIntoKey(*ephemeral.Priv, [32]byte(static)))
-	_, err = nh.Decrypt(answer.GetServerHello().GetPayload())
-	check(r.t, err)
-	sealed := nh.Encrypt(r.noise.Pub[:])
-	check(r.t, nh.MixSharedSecretIntoKey(*r.noise.Priv, theirs))
+	check(r.t, r.tryDial(transport))
+}
+
+func (r *raw) tryDial(transport http.RoundTripper) error {
 	user, _ := strconv.ParseUint(r.jid.User, 10, 64)
-	payload, err := proto.Marshal(&waWa6.ClientPayload{Username: proto.Uint64(user), Device: proto.Uint32(uint32(r.jid.Device)), Passive: proto.Bool(true)})
-	check(r.t, err)
-	r.sendHandshake(&waWa6.HandshakeMessage{ClientFinish: &waWa6.HandshakeMessage_ClientFinish{Static: sealed, Payload: nh.Encrypt(payload)}})
-	gone := r.gone
-	r.ns, err = nh.Finish(r.fs, r.receive, func(context.Context, *socket.NoiseSocket, bool) { close(gone) })
-	check(r.t, err)
+	w, err := dialWire(context.Background(), transport, r.noise,
+		&waWa6.ClientPayload{Username: proto.Uint64(user), Device: proto.Uint32(uint32(r.jid.Device)), Passive: proto.Bool(true)})
+	if err != nil {
+		r.gone = nil
+		return err
+	}
+	r.handling.Lock()
+	r.wire, r.gone = w, w.gone
+	r.handling.Unlock()
+	r.mu.Lock()
+	r.stanzas, r.change = nil, make(chan struct{})
+	r.mu.Unlock()
+	go w.read(func(frame []byte) {
+		r.handling.Lock()
+		defer r.handling.Unlock()
+		if r.wire == w { // or else it is late, and came over a connection that is gone
+			r.receive(frame)
+		}
+	})
+	return nil
 }
 
 // login dials, waits for the success and asks for what is waiting.
@@ -117,14 +103,7 @@ func (r *raw) activate() {
 	r.ask("passive", "set", types.ServerJID, waBinary.Node{Tag: "active"})
 }
 
-func (r *raw) sendHandshake(m *waWa6.HandshakeMessage) {
-	r.t.Helper()
-	raw, err := proto.Marshal(m)
-	check(r.t, err)
-	check(r.t, r.fs.SendFrame(raw))
-}
-
-func (r *raw) receive(_ context.Context, frame []byte) {
+func (r *raw) receive(frame []byte) {
 	plain, err := waBinary.Unpack(frame)
 	if err != nil {
 		r.t.Errorf("frame: %v", err)
@@ -149,7 +128,7 @@ func (r *raw) send(n waBinary.Node) {
 	r.t.Helper()
 	payload, err := waBinary.Marshal(n)
 	check(r.t, err)
-	check(r.t, r.ns.SendFrame(context.Background(), payload))
+	check(r.t, r.wire.send(payload))
 }
 
 // wait returns the first stanza since the login that match accepts.
@@ -224,7 +203,7 @@ func (r *raw) confirm(n *waBinary.Node) {
 }
 
 func (r *raw) close() {
-	r.fs.Close(0)
+	r.wire.close()
 	<-r.gone
 }
 

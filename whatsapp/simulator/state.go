@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 
 	_ "github.com/mattn/go-sqlite3" // the driver
 	"go.mau.fi/whatsmeow/util/keys"
@@ -37,34 +39,65 @@ type state struct {
 	writeDB, readDB *sql.DB
 	journal         *journal
 	mediaDir        string
+	lock            *os.File
 }
 
-func openState(ctx context.Context, dir string) (*state, error) {
+func openState(ctx context.Context, dir string, log *slog.Logger) (*state, error) {
 	mediaDir := filepath.Join(dir, "media")
 	if err := os.MkdirAll(mediaDir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of the simulated network: %w", err)
 	}
 	dsn := (&url.URL{Scheme: "file", Opaque: url.PathEscape(filepath.Join(dir, "network.db")), RawQuery: "_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=5000"}).String()
-	s := &state{mediaDir: mediaDir}
-	var err error
-	if s.writeDB, err = sql.Open("sqlite3", dsn); err != nil {
-		return nil, fmt.Errorf("database of the simulated network: %w", err)
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
 	}
-	if _, err = s.writeDB.ExecContext(ctx, schema); err != nil {
-		return nil, errors.Join(fmt.Errorf("database of the simulated network: %w", err), s.writeDB.Close())
-	}
-	if s.readDB, err = sql.Open("sqlite3", dsn); err != nil {
-		return nil, errors.Join(err, s.writeDB.Close())
-	}
-	s.readDB.SetMaxOpenConns(4)
-	if s.journal, err = newJournal(ctx, s.writeDB); err != nil {
-		return nil, errors.Join(err, s.readDB.Close(), s.writeDB.Close())
+	s := &state{mediaDir: mediaDir, lock: lock}
+	if err = s.open(ctx, dsn, log); err != nil {
+		return nil, errors.Join(fmt.Errorf("database of the simulated network: %w", err), s.close())
 	}
 	return s, nil
 }
 
+func (s *state) open(ctx context.Context, dsn string, log *slog.Logger) (err error) {
+	if s.writeDB, err = sql.Open("sqlite3", dsn); err != nil {
+		return err
+	}
+	if _, err = s.writeDB.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	if s.readDB, err = sql.Open("sqlite3", dsn); err != nil {
+		return err
+	}
+	s.readDB.SetMaxOpenConns(4)
+	s.journal, err = newJournal(ctx, s.writeDB, log)
+	return err
+}
+
 func (s *state) close() error {
-	return errors.Join(s.journal.close(), s.readDB.Close(), s.writeDB.Close())
+	var errs []error
+	if s.journal != nil {
+		errs = append(errs, s.journal.close())
+	}
+	for _, db := range []*sql.DB{s.readDB, s.writeDB} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
+
+// lockDir keeps a second network out of the folder, until the file is closed.
+func lockDir(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("folder of the simulated network: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("another simulated network uses %s: stop it or choose another folder", dir)
+	}
+	return lock, nil
 }
 
 // processRoot is the root key of every network whose folder is new, and of all phones in
