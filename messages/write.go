@@ -52,6 +52,9 @@ func (m *Messages) Save(ctx context.Context, msg Message) error {
 
 // SaveAll is Save for several messages in one transaction.
 func (m *Messages) SaveAll(ctx context.Context, all []Message) error {
+	if len(all) == 0 {
+		return nil
+	}
 	return m.transact(ctx, "save messages", func(tx *sql.Tx) error {
 		for _, msg := range all {
 			if err := m.save(ctx, tx, msg); err != nil {
@@ -79,6 +82,9 @@ func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message) error {
 
 // SavePeople stores what is known of people by name, in one transaction.
 func (m *Messages) SavePeople(ctx context.Context, all []Person) error {
+	if len(all) == 0 {
+		return nil
+	}
 	return m.transact(ctx, "save contacts", func(tx *sql.Tx) error {
 		for _, p := range all {
 			if err := saveContact(ctx, tx, p); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strings"
 	"time"
 
 	waLog "go.mau.fi/whatsmeow/util/log"
@@ -41,6 +42,8 @@ func (l logger) log(level slog.Level, msg string, args []any) {
 	if !l.to.Enabled(ctx, level) {
 		return
 	}
+	// fmt prints %p without asking the value, and an address says nothing to anybody.
+	msg = strings.ReplaceAll(msg, "%p", "%v")
 	safe := make([]any, len(args))
 	for i, a := range args {
 		safe[i] = redact(a)
@@ -65,7 +68,7 @@ type plain string
 func (p plain) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p)) }
 
 // An error of whatsmeow's may quote a stanza, an address or a key.
-var telling = regexp.MustCompile(`<[^>]*>?|[0-9]{5,}|[A-Za-z0-9+/=_-]{32,}`)
+var telling = regexp.MustCompile(`<[^>]*>?|[\w+/=-]*[0-9]{5}[\w+/=-]*|[A-F0-9]{12,}|[\w+/=-]{32,}`)
 
 // scrub takes phone numbers, keys and stanzas out of the text of an error.
 func scrub(text string) string { return telling.ReplaceAllString(text, "…") }

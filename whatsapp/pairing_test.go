@@ -28,6 +28,7 @@ func TestPairByQR(t *testing.T) {
 	if time.Since(r.ProvenAt) > 5*time.Second {
 		t.Fatalf("connected, and proven at %s", r.ProvenAt)
 	}
+	until(t, s, "the owner's name", func(r instances.Report) bool { return r.PushName == "Owner" })
 	sent := sendText(t, s, friend.Number(), "hello")
 	if arrived := arrives(t, friend, 0, "hello"); arrived.ID != sent.ID || arrived.From != owner.Number() {
 		t.Fatalf("arrived as %+v, sent as %+v", arrived, sent)
