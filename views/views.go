@@ -11,7 +11,6 @@ import (
 	"context"
 	"encoding/hex"
 	"hash/fnv"
-	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -89,7 +88,7 @@ func NewLive(ctx context.Context, id, path, every string, inner templ.Component)
 		return Live{}, err
 	}
 	sum := fnv.New64a()
-	io.WriteString(sum, every)
+	sum.Write([]byte(every))
 	sum.Write(b.Bytes())
 	return Live{
 		ID: id, URL: shell(ctx).Base + path, Every: every,

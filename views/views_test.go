@@ -141,7 +141,8 @@ func TestLiveChangesWithWhatIsShown(t *testing.T) {
 		}
 		return l
 	}
-	if live("a", "1s").Version != live("a", "1s").Version {
+	first, second := live("a", "1s"), live("a", "1s")
+	if first.Version != second.Version {
 		t.Error("the same looks different")
 	}
 	if live("a", "1s").Version == live("b", "1s").Version || live("a", "1s").Version == live("a", "").Version {
