@@ -146,6 +146,7 @@ var causes = map[Reason]string{
 // labels are the pairs that have a badge of their own.
 var labels = map[Status]map[Reason]string{
 	PairingPhone: {QRExpired: "Codes ran out", PairingRejected: "Pairing refused"},
+	LoggedOut:    {AccountBlocked: "Blocked by WhatsApp"},
 	Restricted:   {TemporaryBan: "Banned for a while", ReachOutLimit: "No new chats"},
 	Failed:       {ProvisionFailed: "Could not be set up", DeleteFailed: "Could not be deleted"},
 }
