@@ -29,6 +29,7 @@ export const api = {
 	scan: (number, text) => ask("POST", at(number, "scan"), { text }),
 	scanPicture: (number, picture) => ask("POST", at(number, "scan"), picture, picture.type || "image/png"),
 	code: (number, code) => ask("POST", at(number, "code"), { code }),
+	passkey: (number, request) => ask("POST", at(number, "passkey"), request),
 	unlink: (number, device) => ask("DELETE", at(number, "companions", String(device))),
 	chats: (number) => ask("GET", at(number, "chats")).then((answer) => answer.chats),
 	messages: (number, chat) => ask("GET", `${at(number, "messages")}?chat=${encodeURIComponent(chat)}&limit=200`),

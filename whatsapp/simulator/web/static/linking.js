@@ -17,22 +17,63 @@ async function link(phone, button, attempt) {
 			await new Promise((resolve) => setTimeout(resolve, 1000));
 			const { link } = await api.phone(phone.number).catch(() => ({ link: {} }));
 			if (over) break;
-			waiting.hidden = !link.waiting;
-			if (link.waiting === "passkey") waiting.textContent = "This account has a passkey. Confirm it on the other screen.";
-			if (link.waiting === "confirmation") waiting.textContent = `Compare the codes, then confirm on the other screen: ${link.code}`;
+			waiting.show(link);
 		}
 	};
 	look();
 	const done = await busy(button, attempt);
 	over = true;
-	if (waiting) waiting.hidden = true;
+	waiting.show({});
 	if (done) {
 		toast("Linked. The other screen says “Connected” in a moment.");
 		go(phone.number, "devices");
 	}
 }
 
-const waitingBox = () => h("p", { class: "note", id: "waiting", role: "status", hidden: true });
+/** waitingBox is what the phone says while it waits for somebody at the other screen. */
+function waitingBox(phone) {
+	const request = h("textarea", { id: "request", rows: "3", spellcheck: "false", placeholder: "Paste the text for the console here", "data-testid": "passkey-request" });
+	const answer = h("textarea", { id: "answer-text", rows: "3", readonly: true, "data-testid": "passkey-answer" });
+	const copy = h("button", { type: "button", class: "button small", onclick: () => navigator.clipboard.writeText(answer.value).then(() => toast("Copied.")) }, "Copy the answer");
+	const result = h("div", { class: "form", hidden: true }, h("label", { for: "answer-text" }, "Give this to the other screen"), answer, copy);
+	const button = h("button", { class: "button ghost", "data-testid": "passkey-get" }, "Answer with the passkey");
+	const form = h("form", {
+		class: "form",
+		onsubmit: (event) => {
+			event.preventDefault();
+			busy(button, async () => {
+				answer.value = JSON.stringify(await api.passkey(phone().number, passkeyRequest(request.value)));
+				result.hidden = false;
+			});
+		},
+	}, h("label", { for: "request" }, "On this computer the passkey is this phone’s"), request, button);
+	const passkey = h("div", { class: "form" }, h("h3", {}, "This account has a passkey"), h("p", {}, "The other screen asks for it now, and shows a text for the browser’s console."), form, result);
+	const code = h("p", { class: "code" });
+	const confirmation = h("div", { class: "form" }, h("h3", {}, "Is this the code on the other screen?"), code, h("p", {}, "If so, confirm it there."));
+	const box = h("div", { class: "note", id: "waiting", role: "status", hidden: true }, passkey, confirmation);
+	box.show = (link) => {
+		const appears = box.hidden && link.waiting;
+		box.hidden = !link.waiting;
+		if (appears) box.scrollIntoView({ block: "start" });
+		passkey.hidden = link.waiting !== "passkey";
+		confirmation.hidden = link.waiting !== "confirmation";
+		code.textContent = link.code ?? "";
+	};
+	return box;
+}
+
+/** passkeyRequest finds the request in whatever was copied around it. */
+function passkeyRequest(text) {
+	for (let start = text.indexOf("{"); start >= 0; start = text.indexOf("{", start + 1)) {
+		for (let end = text.lastIndexOf("}"); end > start; end = text.lastIndexOf("}", end - 1)) {
+			try {
+				const found = JSON.parse(text.slice(start, end + 1));
+				if (found.challenge) return found;
+			} catch { /* not this far */ }
+		}
+	}
+	throw new Error("There is no request for a passkey in this text. Copy all of what the other screen shows.");
+}
 
 export async function linkScreen(phone, signal) {
 	const text = h("textarea", { id: "text", rows: "3", spellcheck: "false", autocomplete: "off", placeholder: "Paste the code’s text, or a screenshot of it", "data-testid": "code-text" });
@@ -50,7 +91,7 @@ export async function linkScreen(phone, signal) {
 	const body = frame({
 		title: "Link a device", subtitle: `to ${phone.name}, ${pretty(phone.number)}`, back: `#/${phone.number}/devices`,
 		body: [
-			waitingBox(),
+			waitingBox(() => phone),
 			h("form", {
 				class: "card form",
 				onsubmit: (event) => {
@@ -99,6 +140,7 @@ export async function linkScreen(phone, signal) {
 export async function scanScreen(code, signal) {
 	const phones = (await api.phones()).filter((phone) => phone.online);
 	if (signal.aborted) return;
+	let chosen;
 	const button = h("button", { class: "button large", autofocus: true, "data-testid": "link-this-device" }, "Link this device");
 	const choices = phones.map((phone, i) => h("label", { class: "row choice" },
 		h("input", { type: "radio", name: "phone", value: phone.number, checked: i === 0 }),
@@ -110,22 +152,21 @@ export async function scanScreen(code, signal) {
 		h("span", { class: "what" }, h("b", {}, "A new phone"), h("span", { class: "quiet" }, "with a number of its own"))));
 	frame({
 		title: "Link a device", subtitle: "Switchboard shows a code to scan", back: "#/",
-		body: h("form", {
+		body: [waitingBox(() => chosen), h("form", {
 			class: "scan",
 			onsubmit: (event) => {
 				event.preventDefault();
 				const number = new FormData(event.target).get("phone");
 				busy(button, async () => {
-					const phone = number ? phones.find((phone) => phone.number === number) : await makePhone(await api.phones());
-					await link(phone, button, () => api.scan(phone.number, code));
+					chosen = number ? phones.find((phone) => phone.number === number) : await makePhone(await api.phones());
+					await link(chosen, button, () => api.scan(chosen.number, code));
 				});
 			},
 		},
-			h("p", { class: "lead" }, "Whose phone shall scan it?"),
+			h("h3", { class: "lead" }, "Whose phone shall scan it?"),
 			h("div", { class: "card flush", role: "radiogroup", "aria-label": "Phone" }, ...choices),
-			waitingBox(),
 			button,
-			h("p", { class: "quiet centre" }, "This is the same as holding the phone’s camera over the code.")),
+			h("p", { class: "quiet centre" }, "This is the same as holding the phone’s camera over the code."))],
 	});
 }
 
@@ -170,7 +211,7 @@ function deviceRow(phone, device) {
 		h("span", { class: "what" },
 			h("span", { class: "line" }, h("b", {}, device.platform || "Linked device")),
 			h("span", { class: "line quiet" }, h("span", { class: device.online ? "dot on" : "dot" }), device.online ? "Connected" : "Not connected",
-				device.queued > 0 ? ` · ${device.queued} waiting` : "", ` · device ${device.device}`)),
+				!device.online && device.queued > 0 ? ` · ${device.queued} waiting` : "", ` · device ${device.device}`)),
 		h("button", { class: "button small", onclick: () => dialog.showModal(), "data-testid": "unlink" }, "Unlink"),
 		dialog);
 }
