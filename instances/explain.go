@@ -1,5 +1,7 @@
 package instances
 
+import "cmp"
+
 // Explanation is what a person reads about a number: in which state it is, why, and what
 // to do next.
 type Explanation struct {
@@ -67,7 +69,7 @@ var stories = map[Status]story{
 		[]Action{{DoStop, "Stop"}}},
 	PairingPhone: {"Waiting for the phone", Waiting,
 		"Scan the code with the phone that has this number, and it is connected.",
-		"Ask for a new code when the phone is at hand.",
+		"Scan the code with the phone that has this number.",
 		[]Action{{Open, "Scan the code"}}},
 	PasskeyRequired: {"Passkey needed", Waiting,
 		"WhatsApp asks for the passkey of this account before it lets Switchboard in. That takes three steps and a minute.",
@@ -143,24 +145,40 @@ var causes = map[Reason]string{
 	ConnectFailure:   "WhatsApp refused to let this number in.",
 }
 
-// labels are the pairs that have a badge of their own.
-var labels = map[Status]map[Reason]string{
-	PairingPhone: {QRExpired: "Codes ran out", PairingRejected: "Pairing refused"},
-	LoggedOut:    {AccountBlocked: "Blocked by WhatsApp"},
-	Restricted:   {TemporaryBan: "Banned for a while", ReachOutLimit: "No new chats"},
-	Failed:       {ProvisionFailed: "Could not be set up", DeleteFailed: "Could not be deleted"},
+// special is what a status with one of its reasons says differently from the status's own
+// story; empty members keep that.
+type special struct {
+	label string
+	tone  Tone
+	after string
+	next  []Action
 }
 
-// nexts are the pairs whose next step differs from their status's own.
-var nexts = map[Status]map[Reason][]Action{
-	PairingPhone: {
-		QRExpired:       {{DoPair, "Show a new code"}},
-		PairingRejected: {{DoPair, "Show a new code"}},
-	},
-	Failed: {
-		ProvisionFailed: {{DoStart, "Try again"}, {DoDelete, "Delete"}},
-		DeleteFailed:    {{DoDelete, "Delete again"}},
-	},
+var (
+	codesOver = special{after: "Ask for a new code when the phone is at hand.", next: []Action{{DoPair, "Show a new code"}}}
+	codeLater = special{after: "The code appears as soon as it is back; Switchboard keeps trying by itself."}
+	codeAgain = special{after: "It runs again: scan the code with the phone that has this number."}
+	specials  = map[Status]map[Reason]special{
+		PairingPhone: {
+			QRExpired:       codesOver.called("Codes ran out"),
+			PairingRejected: codesOver.called("Pairing refused"),
+			NoNetwork:       codeLater, ConnectionLost: codeLater, ServerBusy: codeLater, NoProof: codeLater, ConnectFailure: codeLater,
+			WorkerCrashed: codeAgain, WorkerKilled: codeAgain, WorkerSilent: codeAgain,
+		},
+		Connected: {ReachOutLimit: {label: "Connected, no new chats", tone: Warning}},
+		LoggedOut: {AccountBlocked: {label: "Blocked by WhatsApp",
+			after: "Its messages here are kept. Once WhatsApp lets the account in again, pair it again."}},
+		Restricted: {TemporaryBan: {label: "Banned for a while"}, ReachOutLimit: {label: "No new chats"}},
+		Failed: {
+			ProvisionFailed: {label: "Could not be set up", next: []Action{{DoStart, "Try again"}, {DoDelete, "Delete"}}},
+			DeleteFailed:    {label: "Could not be deleted", next: []Action{{DoDelete, "Delete again"}}},
+		},
+	}
+)
+
+func (s special) called(label string) special {
+	s.label = label
+	return s
 }
 
 // Explain says in plain words what a status with its reason means and what to do next. It
@@ -174,14 +192,13 @@ func Explain(status Status, reason Reason) Explanation {
 			[]Action{{Leave, "Back to all numbers"}}}
 	}
 	e := Explanation{Label: s.label, Sentence: s.alone, Tone: s.tone, Next: s.next}
+	own := specials[status][reason]
 	if cause := causes[reason]; cause != "" {
-		e.Sentence = cause + " " + s.after
+		e.Sentence = cause + " " + cmp.Or(own.after, s.after)
 	}
-	if label := labels[status][reason]; label != "" {
-		e.Label = label
-	}
-	if next := nexts[status][reason]; next != nil {
-		e.Next = next
+	e.Label, e.Tone = cmp.Or(own.label, e.Label), cmp.Or(own.tone, e.Tone)
+	if own.next != nil {
+		e.Next = own.next
 	}
 	return e
 }

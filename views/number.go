@@ -108,7 +108,11 @@ func canRestart(i instances.Instance) bool {
 }
 
 func canLogout(i instances.Instance) bool {
-	return i.JID != "" && i.PID != 0 && i.Status != instances.LoggedOut && canRestart(i)
+	switch i.Status {
+	case instances.Connected, instances.Reconnecting, instances.Restricted, instances.Outdated, instances.Replaced:
+		return true
+	}
+	return false
 }
 
 func direction(m messages.Message) string {

@@ -165,7 +165,8 @@ func TestControlsFitTheState(t *testing.T) {
 		{instances.Connected, false, true, true, true},
 		{instances.LoggedOut, false, true, true, false},
 		{instances.Failed, true, true, false, false},
-		{instances.Backoff, false, true, true, true},
+		{instances.Backoff, false, true, true, false},
+		{instances.Replaced, false, true, true, true},
 		{instances.Stopping, false, false, false, false},
 		{instances.Deleting, false, false, false, false},
 	} {
@@ -173,9 +174,6 @@ func TestControlsFitTheState(t *testing.T) {
 		if canStart(i) != tt.start || canStop(i) != tt.stop || canRestart(i) != tt.restart || canLogout(i) != tt.logout {
 			t.Errorf("%s: start %v, stop %v, restart %v, log out %v", tt.status, canStart(i), canStop(i), canRestart(i), canLogout(i))
 		}
-	}
-	if canLogout(instances.Instance{Status: instances.PairingPhone, PID: 1}) {
-		t.Error("a number that was never paired cannot be logged out")
 	}
 }
 
