@@ -115,8 +115,12 @@ func TestGroupLink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, b := w.pair(w.phone("Ada")), w.pair(w.phone("Bob"))
-	info, err := a.CreateGroup(w.ctx, whatsmeow.ReqCreateGroup{Name: "Choir"})
+	nobody := pn("4930123456")
+	info, err := a.CreateGroup(w.ctx, whatsmeow.ReqCreateGroup{Name: "Choir", Participants: []types.JID{nobody}})
 	must(t, err)
+	if len(info.Participants) != 2 || info.Participants[0].JID != nobody || info.Participants[0].Error != 404 || info.ParticipantCount != 1 {
+		t.Errorf("created with somebody who is not there: %+v", info)
+	}
 	old, err := a.GetGroupInviteLink(w.ctx, info.JID, false)
 	must(t, err)
 	link, err := a.GetGroupInviteLink(w.ctx, info.JID, true)

@@ -77,10 +77,18 @@ func (r groupChange) create() {
 		ID: n.newGroupID(), Subject: subject, SubjectAt: now, SubjectBy: creator.Number, Created: now, Creator: creator.Number,
 		Invite: token(16), Members: []member{{creator.Number, superadmin}},
 	}
+	var failed []waBinary.Node
 	for _, part := range r.req.GetChildren() {
 		switch part.Tag {
 		case "participant":
-			if a := n.find(attrJID(&part, "jid")); a != nil && !g.has(a) && a.shows("groupadd", creator) {
+			jid := attrJID(&part, "jid")
+			switch a := n.find(jid); {
+			case a == nil:
+				failed = append(failed, node("participant", waBinary.Attrs{"jid": jid, "error": 404}))
+			case g.has(a):
+			case !a.shows("groupadd", creator):
+				failed = append(failed, node("participant", waBinary.Attrs{"jid": jid, "error": 403}))
+			default:
 				g.Members = append(g.Members, member{Number: a.Number})
 			}
 		case "parent", "linked_parent": // communities are not simulated
@@ -93,7 +101,7 @@ func (r groupChange) create() {
 	n.addGroup(g)
 	n.saveGroup(g)
 	created := n.groupNode(g)
-	r.c.result(r.iq, created)
+	r.c.result(r.iq, node("group", created.Attrs, append(failed, created.GetChildren()...)...))
 	n.tellGroup(g, creator, n.groupDevices(g), node("create", waBinary.Attrs{"type": "new", "key": token(12)}, created))
 }
 

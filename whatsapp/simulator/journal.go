@@ -197,7 +197,7 @@ func (j *journal) exec(o op) error {
 		}
 		j.stmts[o.query] = stmt
 	}
-	_, err := stmt.Exec(o.args...)
+	_, err := stmt.ExecContext(context.Background(), o.args...) // what was begun is finished
 	return err
 }
 

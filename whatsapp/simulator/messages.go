@@ -238,7 +238,7 @@ func (n *Network) routeDirect(sender *device, to types.JID, msg *waBinary.Node) 
 	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	attrs := envelope
+	var attrs waBinary.Attrs
 	target := to
 	switch to.Server {
 	case types.GroupServer:

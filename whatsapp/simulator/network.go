@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -21,9 +22,9 @@ import (
 
 // Options of a network.
 type Options struct {
-	Dir    string // state: accounts, devices, keys, queues, groups, media; made when missing
-	Listen string // host:port; port 0 takes a free one
-	Log    *slog.Logger
+	Dir    string       // state: accounts, devices, keys, queues, groups, media; made when missing
+	Listen string       // host:port; port 0 takes a free one; "" is 127.0.0.1:0
+	Log    *slog.Logger // nil: none
 }
 
 // Network is a simulated WhatsApp network. All methods may be called from any goroutine.
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Network, error) {
 		return nil, err
 	}
 	n := &Network{
-		log: o.Log, state: st, addr: o.Listen,
+		log: o.Log, state: st, addr: cmp.Or(o.Listen, "127.0.0.1:0"),
 		accounts: map[string]*account{}, lids: map[string]*account{},
 		groups: map[string]*group{}, invites: map[string]*group{},
 		connections: map[int64]*connection{}, refs: map[string]*connection{},
@@ -92,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Network, error) {
 func (n *Network) open(ctx context.Context) (err error) {
 	// Ids of stanzas must not come again after a restart of the program: clients and the
 	// queue know stanzas by them.
-	n.stanzaID.Store(time.Now().UnixMilli())
+	n.stanzaID.Store(time.Now().UnixMicro())
 	if n.root, err = n.state.key(ctx, "root key", processRoot); err != nil {
 		return err
 	}
