@@ -26,7 +26,7 @@ type runner struct {
 	announced Instance // as the hook and the log saw it last
 	saved     kept     // as the store has it
 	saveAgain time.Time
-	before    *Instance // what the record said about a worker that ran before Open
+	before    *Instance // the record as it was at Open, until something changes
 
 	worker  Worker // nil: none runs
 	reports <-chan Report
@@ -116,7 +116,7 @@ func newRunner(s *Supervisor, inst Instance) *runner {
 func (r *runner) run() {
 	defer close(r.left)
 	defer r.timer.Stop()
-	closing := r.s.closing
+	closing, end := r.s.closing, r.s.life.Done()
 	r.advance()
 	for !r.over() {
 		r.arm()
@@ -132,6 +132,9 @@ func (r *runner) run() {
 		case <-closing:
 			closing = nil
 			m.call = func() error { r.leave(); return nil }
+		case <-end: // Close gave up waiting
+			end = nil
+			m.call = func() error { return nil }
 		}
 		err := m.call()
 		r.advance()
@@ -158,7 +161,7 @@ func (r *runner) over() bool {
 	if r.work != nil {
 		return false
 	}
-	return r.removed || r.leaving && (r.s.detach || r.worker == nil)
+	return r.removed || r.s.life.Err() != nil || r.leaving && (r.s.detach || r.worker == nil)
 }
 
 // do calls f on the runner's goroutine and returns its error after everything that follows

@@ -14,7 +14,7 @@ const (
 
 // restore begins from a record: what it says about a worker is to be proven anew.
 func (r *runner) restore() {
-	before := r.inst
+	r.before = new(r.inst)
 	switch i := &r.inst; {
 	case i.Status == Deleting:
 		r.removing = true
@@ -27,9 +27,6 @@ func (r *runner) restore() {
 		i.Status, i.Reason = Starting, ""
 	case i.Status != Idle:
 		i.Status, i.Reason = Starting, ""
-		if before.Status.OfWorker() {
-			r.before = &before
-		}
 	}
 	r.inst.RetryAt = time.Time{}
 	r.queue = true
@@ -54,6 +51,9 @@ func (r *runner) look(done func()) {
 				r.log.Error("running worker not looked for", "error", err)
 			}
 			if w == nil {
+				if r.before != nil { // the record was wrong, and that is a change
+					r.announced, r.saved = *r.before, keptOf(*r.before)
+				}
 				return
 			}
 			if r.held && r.inst.Reason == CrashLoop {

@@ -25,11 +25,13 @@ type world struct {
 	requests  map[string]ID
 	provision func(context.Context) error // what Provision does, nil: it succeeds at once
 	launching func(context.Context) error // what Launch does before it starts a worker
+	finding   func(context.Context) error // what Find does first
 	drop      error
 	discard   error
 	saving    error
 	did       []string           // provision, launch, stop, drop, discard, remove, in order
 	running   map[ID]*fakeWorker // at most one for each
+	mute      bool               // new workers say nothing
 	launches  int
 	changes   []string
 }
@@ -280,10 +282,19 @@ func (l fakeLauncher) Launch(ctx context.Context, spec Spec) (Worker, error) {
 	}
 	w.launches++
 	w.running[spec.ID] = newFakeWorker(w, spec.ID, 100+w.launches, spec.Port)
+	w.running[spec.ID].mute = w.mute
 	return w.running[spec.ID], nil
 }
 
-func (l fakeLauncher) Find(_ context.Context, id ID) (Worker, error) {
+func (l fakeLauncher) Find(ctx context.Context, id ID) (Worker, error) {
+	l.w.mu.Lock()
+	finding := l.w.finding
+	l.w.mu.Unlock()
+	if finding != nil {
+		if err := finding(ctx); err != nil {
+			return nil, err
+		}
+	}
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()
 	if f := l.w.running[id]; f != nil {
