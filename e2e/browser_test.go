@@ -170,6 +170,18 @@ func (b *tab) text(testID string) string {
 	return strings.TrimSpace(text)
 }
 
+// href is where a link leads.
+func (b *tab) href(testID string) string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	link, err := chromedp.Run(ctx, chromedp.JavascriptAttribute[string](id(testID), "href"))
+	if err != nil {
+		b.t.Fatalf("read the link %s: %v, on the page:\n%s", testID, err, b.page())
+	}
+	return link
+}
+
 // reads waits until an element, whatever it is replaced by meanwhile, contains want.
 func (b *tab) reads(testID, want string) {
 	b.t.Helper()
@@ -198,8 +210,14 @@ func (b *tab) eval(d time.Duration, expression, what string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, d)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
-		b.t.Fatalf("wait until %s: %v, on the page:\n%s", what, err, b.page())
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond)))
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil { // any other error is a page that is just being replaced by the next
+			b.t.Fatalf("wait until %s: %v, on the page:\n%s", what, err, b.page())
+		}
 	}
 }
 
