@@ -137,6 +137,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err := supervisor.Open(ctx); err != nil {
 		return nil, fmt.Errorf("open supervisor: %w", err)
 	}
+	reportUnknown(ctx, s.store, databases, o.log)
 	return &panel{
 		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release,
 		server: &http.Server{
