@@ -4,14 +4,13 @@ package whatsapp
 
 import (
 	"fmt"
-	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
-	"switchboard/whatsapp/simulator"
 	"switchboard/whatsapp/simulator/phone"
 )
 
@@ -250,10 +249,7 @@ func TestGroup(t *testing.T) {
 }
 
 func chatOf(group string) string {
-	if filepath.Ext(group) == "" && len(group) > 5 && group[len(group)-5:] != "@g.us" {
-		return group + "@g.us"
-	}
-	return group
+	return strings.TrimSuffix(group, "@g.us") + "@g.us"
 }
 
 func TestHistory(t *testing.T) {
@@ -333,5 +329,3 @@ func TestTheNetworkRestarts(t *testing.T) {
 	}
 	p.one("the message", text("after the restart"))
 }
-
-var _ = simulator.Target{}

@@ -178,7 +178,7 @@ func TestLogoutAndPairAgain(t *testing.T) {
 	if err := s.Pair(within(t)); fault.KindOf(err) != fault.Conflict {
 		t.Fatalf("a linked number can be paired: %v", err)
 	}
-	for round := range 3 {
+	for range 3 {
 		if err := s.Logout(within(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,6 @@ func TestLogoutAndPairAgain(t *testing.T) {
 			t.Fatal("the same device again")
 		}
 		sendText(t, s, friend.Number(), "round")
-		_ = round
 	}
 	devices, err := s.store.GetAllDevices(within(t))
 	if err != nil || len(devices) != 1 {
