@@ -53,6 +53,7 @@ type device struct {
 	account        *account
 	removed        atomic.Bool
 	logins         atomic.Int64
+	uploading      sync.Mutex // one upload of prekeys at a time
 	queue          queue
 	recent         recent
 }

@@ -120,7 +120,7 @@ func TestLoginFailures(t *testing.T) {
 	}
 	wait[*events.ClientOutdated](c, fail(simulator.LoginFailure{Reason: 405}), nil)
 	wait[*events.ConnectFailure](c, fail(simulator.LoginFailure{Reason: 499}), nil)
-	wait[*events.Connected](c, fail(simulator.LoginFailure{Reason: 503, Times: 2}), nil)
+	wait[*events.Connected](c, fail(simulator.LoginFailure{Reason: 503, Times: 1}), nil)
 	out := wait[*events.LoggedOut](c, fail(simulator.LoginFailure{Reason: 403}), nil)
 	if !out.OnConnect || out.Reason != events.ConnectFailureMainDeviceGone {
 		t.Errorf("logged out: %+v", out)

@@ -46,6 +46,8 @@ func (c *connection) handleEncrypt(d *device, iq *waBinary.Node, first waBinary.
 // storePreKeys takes an upload. Keys that came before are left out: handing one out twice
 // would break a session.
 func (n *Network) storePreKeys(d *device, upload *waBinary.Node) error {
+	d.uploading.Lock()
+	defer d.uploading.Unlock()
 	list, _ := child(upload, "list")
 	n.mu.Lock()
 	var keys []byte
