@@ -282,9 +282,10 @@ func (p *Phone) send(ctx context.Context, to string, m *waE2E.Message) (Entry, e
 	return e, errors.Join(err, changed)
 }
 
-// transmit sends a message under an id, again under the same id if the connection breaks in
-// between, which the network notices.
+// transmit sends a message under an id, and again under the same id if the connection breaks
+// in between, which the network notices.
 func (p *Phone) transmit(ctx context.Context, to types.JID, m *waE2E.Message, id types.MessageID) (resp whatsmeow.SendResponse, err error) {
+	const tries = 5
 	for try := 1; ; try++ {
 		if err := p.ready(ctx); err != nil {
 			return resp, err
@@ -293,14 +294,30 @@ func (p *Phone) transmit(ctx context.Context, to types.JID, m *waE2E.Message, id
 			resp, err = p.client.SendMessage(ctx, to, m, whatsmeow.SendRequestExtra{ID: id})
 			return err
 		})
-		var cut *whatsmeow.DisconnectedError
-		lost := errors.As(err, &cut) || errors.Is(err, whatsmeow.ErrNotConnected) || errors.Is(err, whatsmeow.ErrMessageTimedOut)
-		if !lost || try == 3 {
+		if err == nil || final(err) || try == tries {
 			return resp, explain(err)
+		}
+		// The socket may be broken without the client having noticed yet.
+		pause := time.NewTimer(time.Duration(try) * 100 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return resp, ctx.Err()
 		}
 		p.setConnected(p.Connected())
 	}
 }
+
+// final reports whether trying again is pointless. All else is taken for a broken connection,
+// which whatsmeow reports in many ways.
+func final(err error) bool {
+	return errors.Is(err, whatsmeow.ErrServerReturnedError) || isNobody(err) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isNobody recognises whatsmeow's error for a number without an account, which has no type.
+func isNobody(err error) bool { return strings.Contains(err.Error(), "no LID found for") }
 
 // explain turns whatsmeow's errors into those a person understands.
 func explain(err error) error {
@@ -310,7 +327,7 @@ func explain(err error) error {
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
 		code := strings.TrimSpace(strings.TrimPrefix(err.Error(), whatsmeow.ErrServerReturnedError.Error()))
 		return fault.Wrap(fault.Unavailable, "The network refused this message with the error "+code+".", err)
-	case strings.Contains(err.Error(), "no LID found for"):
+	case isNobody(err):
 		return fault.InField("to", "Nobody on the simulated network has this number.")
 	}
 	return fmt.Errorf("send a message: %w", err)

@@ -92,17 +92,22 @@ type Answer struct {
 	DelayMS int64  `json:"delay_ms"`
 }
 
-func (s *server) describe(p *phone.Phone) Phone {
+// passkeys are the numbers whose accounts ask for one.
+func (s *server) passkeys() map[string]bool {
+	all := map[string]bool{}
+	for _, account := range s.network.Accounts() {
+		all[account.Number] = account.Passkey
+	}
+	return all
+}
+
+func describe(p *phone.Phone, passkeys map[string]bool) Phone {
 	a := p.Answering()
 	out := Phone{
 		Number: p.Number(), Name: p.Name(), Online: p.Online(), Connected: p.Connected(),
 		Answer:        Answer{On: a.On, Prefix: a.Prefix, DelayMS: a.Delay.Milliseconds()},
 		Undecryptable: p.Undecryptable(), Seq: p.Seq(), Link: p.Link(), Companions: p.Companions(),
-	}
-	for _, account := range s.network.Accounts() {
-		if account.Number == out.Number {
-			out.Passkey = account.Passkey
-		}
+		Passkey: passkeys[p.Number()],
 	}
 	if out.Companions == nil {
 		out.Companions = []phone.Companion{}
@@ -111,9 +116,9 @@ func (s *server) describe(p *phone.Phone) Phone {
 }
 
 func (s *server) listPhones(w http.ResponseWriter, r *http.Request) error {
-	all := []Phone{}
+	all, passkeys := []Phone{}, s.passkeys()
 	for _, p := range s.fleet.Phones() {
-		all = append(all, s.describe(p))
+		all = append(all, describe(p, passkeys))
 	}
 	return answer(w, http.StatusOK, map[string]any{"phones": all})
 }
@@ -127,11 +132,11 @@ func (s *server) addPhone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusCreated, s.describe(p))
+	return answer(w, http.StatusCreated, describe(p, s.passkeys()))
 }
 
 func (s *server) showPhone(w http.ResponseWriter, _ *http.Request, p *phone.Phone) error {
-	return answer(w, http.StatusOK, s.describe(p))
+	return answer(w, http.StatusOK, describe(p, s.passkeys()))
 }
 
 func (s *server) changePhone(w http.ResponseWriter, r *http.Request, p *phone.Phone) error {
@@ -162,7 +167,7 @@ func (s *server) changePhone(w http.ResponseWriter, r *http.Request, p *phone.Ph
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, s.describe(p))
+	return answer(w, http.StatusOK, describe(p, s.passkeys()))
 }
 
 // Linked says which device was linked.
