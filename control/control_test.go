@@ -195,7 +195,7 @@ func TestOnlyUnixSocketsAreServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go Serve(t.Context(), l, token, newWorker())
+	go func() { _ = Serve(t.Context(), l, token, newWorker()) }()
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.Addr().String()+pathPair, nil)
 	r.Header.Set(tokenHeader, token)
 	if res, err := new(http.Transport).RoundTrip(r); err == nil {

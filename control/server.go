@@ -40,9 +40,9 @@ func Serve(ctx context.Context, l net.Listener, token string, h Handler) error {
 	last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if srv.Shutdown(last) != nil {
-		srv.Close()
+		_ = srv.Close()
 	}
-	<-served
+	_ = <-served // says that it was shut down
 	return nil
 }
 

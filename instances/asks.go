@@ -4,9 +4,12 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"switchboard/fault"
 )
+
+const awaitLimit = 2 * time.Second
 
 // What a worker can be asked in which status.
 var (
@@ -23,7 +26,11 @@ func (s *Supervisor) Pair(ctx context.Context, v Viewer, id ID) error {
 	if err != nil {
 		return err
 	}
-	return w.Pair(ctx)
+	if err := w.Pair(ctx); err != nil {
+		return err
+	}
+	s.await(ctx, v, id, PairingPhone)
+	return nil
 }
 
 // PairPhone asks WhatsApp for a code to type on the phone with that number.
@@ -77,7 +84,11 @@ func (s *Supervisor) Logout(ctx context.Context, v Viewer, id ID) error {
 	if err != nil {
 		return err
 	}
-	return w.Logout(ctx)
+	if err := w.Logout(ctx); err != nil {
+		return err
+	}
+	s.await(ctx, v, id, LoggedOut)
+	return nil
 }
 
 // Reconnect makes a number's connection to WhatsApp anew.
@@ -106,6 +117,24 @@ func (s *Supervisor) API(v Viewer, id ID) (http.RoundTripper, error) {
 		return nil, err
 	}
 	return w.API(), nil
+}
+
+// await gives the report that follows from an answered question a moment to come, so that
+// whoever asked sees its effect.
+func (s *Supervisor) await(ctx context.Context, v Viewer, id ID, status Status) {
+	ctx, cancel := context.WithTimeout(ctx, awaitLimit)
+	defer cancel()
+	for {
+		changed := s.Changed(v, id)
+		if inst, err := s.Get(v, id); err != nil || inst.Status == status {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // ask returns the worker of an instance if its status is one of those.

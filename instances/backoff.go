@@ -29,7 +29,8 @@ func delay(ends int) time.Duration {
 // outside and goes away without anybody touching the number.
 func patient(r Reason) bool { return r == DatabaseRefused }
 
-// givenUp is the reason of a number that ended too often for reason r.
+// givenUp is the reason of a number that ended too often for reason r: a crash loop when
+// its workers had begun to run.
 func givenUp(r Reason) Reason {
 	switch r {
 	case WorkerCrashed, WorkerKilled, WorkerSilent:

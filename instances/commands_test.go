@@ -478,6 +478,31 @@ func TestAsksInEveryStatus(t *testing.T) {
 	})
 }
 
+// Who logs out or asks for a code sees the effect at once.
+func TestAnAskedNumberShowsTheEffect(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		f := w.worker(id)
+		follow := func(status Status) {
+			time.Sleep(time.Second)
+			f.tell(Report{Status: status})
+		}
+		go follow(LoggedOut)
+		w.ok(w.Logout(t.Context(), owner, id))
+		w.want(id, LoggedOut, "")
+		go follow(PairingPhone)
+		w.ok(w.Pair(t.Context(), owner, id))
+		w.want(id, PairingPhone, "")
+		// A worker that says nothing holds nobody up for long.
+		f.say(Report{Status: Connected})
+		begun := time.Now()
+		w.ok(w.Logout(t.Context(), owner, id))
+		if took := time.Since(begun); took != awaitLimit {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestNotNowHasASentenceForEveryStatus(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

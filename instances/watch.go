@@ -127,9 +127,11 @@ func (r *runner) judge() {
 	switch status {
 	case Connected:
 		r.carried, r.inst.LastLines = "", nil
-	case Starting, PairingPhone:
-		if reason == "" {
-			reason = r.carried // so that who looks every two seconds learns it
+	case Starting:
+		reason = cmp.Or(reason, r.carried)
+	case PairingPhone:
+		if givenUp(r.carried) == CrashLoop { // so that who looks every two seconds learns it
+			reason = cmp.Or(reason, r.carried)
 		}
 	}
 	r.move(status, reason)

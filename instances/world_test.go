@@ -332,13 +332,18 @@ func newFakeWorker(w *world, id ID, pid, port int) *fakeWorker {
 		report: Report{Status: Starting}, changed: make(chan struct{}), proven: true, exited: make(chan struct{})}
 }
 
+// say reports, and waits until that has had its effect.
 func (f *fakeWorker) say(r Report) {
+	f.tell(r)
+	synctest.Wait()
+}
+
+func (f *fakeWorker) tell(r Report) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.report = r
 	close(f.changed)
 	f.changed = make(chan struct{})
-	f.mu.Unlock()
-	synctest.Wait()
 }
 
 func (f *fakeWorker) set(change func(*fakeWorker)) {

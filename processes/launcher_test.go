@@ -104,7 +104,7 @@ func TestExit(t *testing.T) {
 			ready(t, w)
 			ctx, cancel := context.WithCancel(t.Context())
 			context.AfterFunc(w.life, cancel)
-			w.SendText(ctx, order, text)
+			_, _ = w.SendText(ctx, order, text) // there is no answer any more
 		}
 	}
 	for name, c := range map[string]struct {
@@ -201,7 +201,7 @@ func TestWhatAWorkerStartedEndsWithIt(t *testing.T) {
 	if gone(grandchild) {
 		t.Fatal("there is no grandchild")
 	}
-	syscall.Kill(w.Facts().PID, syscall.SIGKILL) // the worker alone
+	_ = syscall.Kill(w.Facts().PID, syscall.SIGKILL) // the worker alone
 	<-w.Exited()
 	if !gone(grandchild) {
 		t.Error("the grandchild lives")
@@ -274,8 +274,10 @@ func orphan(t *testing.T) (*Launcher, *worker) {
 	}
 	answer := make([]byte, 100)
 	n, _ := out.Read(answer)
-	parent.Process.Kill()
-	parent.Wait()
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait() // it was killed
 	pid, err := strconv.Atoi(strings.TrimSpace(string(answer[:n])))
 	if err != nil {
 		t.Fatalf("the parent said %q", answer[:n])
@@ -311,8 +313,8 @@ func TestAWorkerOutlivesItsParent(t *testing.T) {
 		}, instances.Exit{Asked: true}},
 		"told":    {func(_ *testing.T, w *worker) { w.signal(syscall.SIGTERM) }, instances.Exit{Asked: true}},
 		"killed":  {func(_ *testing.T, w *worker) { w.signal(syscall.SIGKILL) }, instances.Exit{Reason: instances.WorkerKilled}},
-		"panic":   {func(t *testing.T, w *worker) { w.SendText(w.life, "panic", "oh no") }, instances.Exit{Reason: instances.WorkerCrashed}},
-		"damaged": {func(t *testing.T, w *worker) { w.SendText(w.life, "end", "11") }, instances.Exit{Reason: instances.DatabaseDamaged, Final: true}},
+		"panic":   {func(t *testing.T, w *worker) { _, _ = w.SendText(w.life, "panic", "oh no") }, instances.Exit{Reason: instances.WorkerCrashed}},
+		"damaged": {func(t *testing.T, w *worker) { _, _ = w.SendText(w.life, "end", "11") }, instances.Exit{Reason: instances.DatabaseDamaged, Final: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
