@@ -31,7 +31,10 @@ var (
 
 // Databases makes, drops and finds the databases of all numbers. It implements
 // instances.Databases and is safe for concurrent use.
-type Databases struct{ place place }
+type Databases struct {
+	place place
+	turns turns
+}
 
 var _ instances.Databases = (*Databases)(nil)
 
@@ -98,7 +101,7 @@ func Open(ctx context.Context, uri, storageDir string, opts ...Option) (*Databas
 	if err != nil {
 		return nil, err
 	}
-	return &Databases{p}, nil
+	return &Databases{place: p}, nil
 }
 
 // Close gives back what Open took.
@@ -115,6 +118,7 @@ func (d *Databases) Provision(ctx context.Context, id instances.ID) (instances.A
 	if err := check(id); err != nil {
 		return instances.Access{}, err
 	}
+	defer d.turns.take(id)()
 	return d.place.provision(ctx, id)
 }
 
@@ -124,6 +128,7 @@ func (d *Databases) Drop(ctx context.Context, id instances.ID) error {
 	if err := check(id); err != nil {
 		return err
 	}
+	defer d.turns.take(id)()
 	return d.place.drop(ctx, id)
 }
 

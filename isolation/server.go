@@ -47,7 +47,6 @@ type server struct {
 	vault   Vault
 	secrets Secrets
 	log     *slog.Logger
-	turns   turns
 }
 
 func openServer(ctx context.Context, uri string, o options) (place, error) {
@@ -115,7 +114,6 @@ func (s *server) step(ctx context.Context, id instances.ID, name string) {
 }
 
 func (s *server) provision(ctx context.Context, id instances.ID) (instances.Access, error) {
-	defer s.turns.take(id)()
 	s.step(ctx, id, "provision")
 	access, err := s.role(ctx, id)
 	if err == nil {
@@ -270,7 +268,6 @@ func (s *server) migrate(ctx context.Context, access instances.Access) error {
 }
 
 func (s *server) drop(ctx context.Context, id instances.ID) error {
-	defer s.turns.take(id)()
 	s.step(ctx, id, "drop")
 	if err := s.dropAll(ctx, id); err != nil {
 		return serverFault("The databases of this number cannot be removed from the PostgreSQL server; the log tells why. Please try again.", err)
@@ -360,39 +357,4 @@ func serverFault(message string, err error) error {
 		return err
 	}
 	return fault.Wrap(fault.Unavailable, message, fmt.Errorf("%w: %w", ErrRefused, err))
-}
-
-// turns lets one caller at a time work on an instance.
-type turns struct {
-	mu   sync.Mutex
-	held map[instances.ID]*turn
-}
-
-type turn struct {
-	sync.Mutex
-	users int
-}
-
-// take waits for the turn and returns what ends it.
-func (t *turns) take(id instances.ID) (end func()) {
-	t.mu.Lock()
-	if t.held == nil {
-		t.held = map[instances.ID]*turn{}
-	}
-	mine := t.held[id]
-	if mine == nil {
-		mine = &turn{}
-		t.held[id] = mine
-	}
-	mine.users++
-	t.mu.Unlock()
-	mine.Lock()
-	return func() {
-		mine.Unlock()
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if mine.users--; mine.users == 0 {
-			delete(t.held, id)
-		}
-	}
 }

@@ -13,6 +13,8 @@ import (
 	libstore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
+
+	_ "switchboard/whatsapp/serial" // sets up the library's logger before tests race to do it
 )
 
 // makeStore makes a store with three paired numbers, as the library itself does it, and
