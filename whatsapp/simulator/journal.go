@@ -143,49 +143,52 @@ func (j *journal) flush() {
 	}
 	j.mu.Unlock()
 
-	var err error
-	if len(kept)+len(gone)+len(ops) > 0 {
-		err = j.transact(kept, gone, ops)
+	batch := make([]op, 0, len(kept)+len(gone)+len(ops))
+	for _, it := range kept {
+		batch = append(batch, op{
+			`INSERT INTO "queue" ("seq", "number", "device", "class", "key", "stanza") VALUES ($1, $2, $3, $4, $5, $6)`,
+			[]any{it.seq, it.number, it.device, it.class, it.key, it.stanza},
+		})
 	}
-	if err != nil {
-		j.log.Error("state of the simulated network could not be written", "err", err)
-		j.mu.Lock()
-		j.failed = err
-		j.mu.Unlock()
+	for _, seq := range gone {
+		batch = append(batch, op{`DELETE FROM "queue" WHERE "seq" = $1`, []any{seq}})
 	}
+	err := j.transact(append(batch, ops...))
 	for _, f := range after {
 		f(err)
 	}
 }
 
-func (j *journal) transact(items []*item, gone []int64, ops []op) (err error) {
-	if err = j.exec(op{query: `BEGIN IMMEDIATE`}); err != nil {
-		return err
+// transact executes ops in one transaction, or, if one of them is refused, the others one by
+// one: a mistake in one place must not cost messages in another.
+func (j *journal) transact(ops []op) error {
+	if len(ops) == 0 {
+		return nil
 	}
-	defer func() {
-		if err != nil {
-			_ = j.exec(op{query: `ROLLBACK`})
-		}
-	}()
-	for _, it := range items {
-		if err = j.exec(op{
-			`INSERT INTO "queue" ("seq", "number", "device", "class", "key", "stanza") VALUES ($1, $2, $3, $4, $5, $6)`,
-			[]any{it.seq, it.number, it.device, it.class, it.key, it.stanza},
-		}); err != nil {
-			return err
-		}
+	err := j.exec(op{query: `BEGIN IMMEDIATE`})
+	for i := 0; i < len(ops) && err == nil; i++ {
+		err = j.exec(ops[i])
 	}
-	for _, seq := range gone {
-		if err = j.exec(op{`DELETE FROM "queue" WHERE "seq" = $1`, []any{seq}}); err != nil {
-			return err
-		}
+	if err == nil {
+		err = j.exec(op{query: `COMMIT`})
 	}
+	if err == nil {
+		return nil
+	}
+	_ = j.exec(op{query: `ROLLBACK`}) // fails if nothing was begun
+	err = nil
 	for _, o := range ops {
-		if err = j.exec(o); err != nil {
-			return err
+		if refused := j.exec(o); refused != nil {
+			err = refused
+			j.log.Error("state of the simulated network could not be written", "err", refused)
 		}
 	}
-	return j.exec(op{query: `COMMIT`})
+	if err != nil {
+		j.mu.Lock()
+		j.failed = err
+		j.mu.Unlock()
+	}
+	return err
 }
 
 func (j *journal) exec(o op) error {
