@@ -88,7 +88,7 @@ func (f files) provision(ctx context.Context, id instances.ID) (instances.Access
 func lost(main, keys engine.File) error {
 	_, noMain := os.Stat(main.Path)
 	info, noKeys := os.Stat(keys.Path)
-	gone := ""
+	var gone string
 	switch {
 	case noMain == nil && errors.Is(noKeys, os.ErrNotExist):
 		gone = keys.Path

@@ -45,6 +45,9 @@ func schema(t *testing.T, db *sql.DB) string {
 		}
 		b.WriteString(s + "\n")
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return b.String()
 }
 
