@@ -89,15 +89,28 @@ func (p *Phone) sendPeer(ctx context.Context, to types.JID, m *waE2E.ProtocolMes
 	return nil
 }
 
-// peerMessageForRetry finds a peer message that a linked device could not open. whatsmeow
-// itself keeps only messages of chats.
-func (p *Phone) peerMessageForRetry(requester, _ types.JID, id types.MessageID) *waE2E.Message {
+// messageForRetry finds a message that another device could not open: one to a linked
+// device, or one that is older than what whatsmeow keeps in memory.
+func (p *Phone) messageForRetry(requester, to types.JID, id types.MessageID) *waE2E.Message {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if m := p.peers[id]; m != nil && m.to.Device == requester.Device {
-		return proto.Clone(m.message).(*waE2E.Message)
+	peer := p.peers[id]
+	p.mu.Unlock()
+	if peer != nil && peer.to.Device == requester.Device {
+		return proto.Clone(peer.message).(*waE2E.Message)
 	}
-	return nil
+	chat := to.String()
+	if to.Server != types.GroupServer {
+		chat = p.person(p.fleet.ctx, to)
+	}
+	r, err := p.fleet.book.get(p.fleet.ctx, p.number, chat, id)
+	if err != nil || r == nil || !r.FromMe || r.Revoked {
+		return nil
+	}
+	m := &waE2E.Message{}
+	if err := proto.Unmarshal(r.message, m); err != nil {
+		return nil
+	}
+	return m
 }
 
 // isPeerRequest reports whether m is a linked device asking the phone for something.

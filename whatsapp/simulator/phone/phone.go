@@ -71,8 +71,7 @@ func newPhone(f *Fleet, number string, r record, device *store.Device) *Phone {
 	c.EnableAutoReconnect, c.InitialAutoReconnect = true, true
 	c.SynchronousAck = true
 	c.EnableDecryptedEventBuffer = true
-	c.UseRetryMessageStore = true
-	c.GetMessageForRetry = p.peerMessageForRetry
+	c.GetMessageForRetry = p.messageForRetry
 	// A phone in somebody's hand confirms with two ticks, not with the hidden receipt of a
 	// browser tab in the background.
 	c.SetForceActiveDeliveryReceipts(true)

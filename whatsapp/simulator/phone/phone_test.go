@@ -3,8 +3,12 @@
 package phone_test
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
+
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 
 	"switchboard/whatsapp/simulator/phone"
 )
@@ -231,4 +235,40 @@ func TestNetworkRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestALostSessionHeals takes a companion's sessions away, and the sender's memory too: the
+// companion asks again, and the sender finds the message in its chat.
+func TestALostSessionHeals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
+	ctx := within(t, 30*time.Second)
+	c := link(t, w, anna)
+	if _, err := ben.SendText(ctx, anna.Number(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	first := await(t, c, func(m *events.Message) bool { return m.Message.GetConversation() == "one" })
+	c.Disconnect()
+	lid, err := c.Store.LIDs.GetLIDForPN(ctx, types.NewJID(ben.Number(), types.DefaultUserServer))
+	if err != nil || lid.IsEmpty() {
+		t.Fatalf("no LID of %s: %v", first.Info.Sender, err)
+	}
+	if err := c.Store.Sessions.DeleteAllSessions(ctx, lid.SignalAddressUser()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ben.SendText(ctx, anna.Number(), "two"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.fleet.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if w.fleet, err = phone.Open(ctx, phone.Options{Network: w.network, Dir: filepath.Join(w.dir, "phones"), Log: quiet()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	await[*events.UndecryptableMessage](t, c, nil)
+	await(t, c, func(m *events.Message) bool { return m.Message.GetConversation() == "two" })
 }
