@@ -30,11 +30,15 @@ func Serve(ctx context.Context, l net.Listener, token string, h Handler) error {
 		BaseContext:       func(net.Listener) context.Context { return streams },
 	}
 	srv.RegisterOnShutdown(cut) // the report streams would hold the shutdown up
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(guarded{l}) }()
+	var failed error
+	served := make(chan struct{})
+	go func() {
+		failed = srv.Serve(guarded{l})
+		close(served)
+	}()
 	select {
-	case err := <-served:
-		return err
+	case <-served:
+		return failed
 	case <-ctx.Done():
 	}
 	last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -42,7 +46,7 @@ func Serve(ctx context.Context, l net.Listener, token string, h Handler) error {
 	if srv.Shutdown(last) != nil {
 		_ = srv.Close()
 	}
-	_ = <-served // says that it was shut down
+	<-served
 	return nil
 }
 

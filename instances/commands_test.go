@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,147 +207,6 @@ func TestProvisioningThatFails(t *testing.T) {
 	})
 }
 
-// A number can be deleted in whatever state it is.
-func TestDeleteInEveryState(t *testing.T) {
-	t.Parallel()
-	for name, prepare := range map[string]func(*world) (ID, func()){
-		"provisioning": func(w *world) (ID, func()) {
-			wait, release := blocked()
-			w.set(func() { w.provision = wait })
-			inst, err := w.Create(w.t.Context(), owner, New{Name: "A"})
-			w.ok(err)
-			return inst.ID, release
-		},
-		"starting": func(w *world) (ID, func()) {
-			wait, release := blocked()
-			w.set(func() { w.launching = wait })
-			inst, err := w.Create(w.t.Context(), owner, New{Name: "A"})
-			w.ok(err)
-			return inst.ID, release
-		},
-		"backoff": func(w *world) (ID, func()) {
-			id := w.number("A", Connected)
-			w.worker(id).die(Exit{Reason: WorkerCrashed})
-			return id, nil
-		},
-		"failed": func(w *world) (ID, func()) {
-			id := w.number("A", Connected)
-			w.worker(id).die(Exit{Reason: DatabaseDamaged, Final: true})
-			return id, nil
-		},
-		"stopped": func(w *world) (ID, func()) {
-			id := w.number("A", Connected)
-			w.ok(w.Stop(w.t.Context(), owner, id))
-			return id, nil
-		},
-		"stopping": func(w *world) (ID, func()) {
-			id := w.number("A", Connected)
-			wait, release := blocked()
-			w.worker(id).set(func(f *fakeWorker) { f.stop = wait })
-			w.ok(w.Stop(w.t.Context(), owner, id))
-			return id, release
-		},
-		"connected": func(w *world) (ID, func()) { return w.number("A", Connected), nil },
-		"pairing":   func(w *world) (ID, func()) { return w.number("A", PairingPhone), nil },
-		"restarting": func(w *world) (ID, func()) {
-			id := w.number("A", Connected)
-			wait, release := blocked()
-			w.worker(id).set(func(f *fakeWorker) { f.stop = wait })
-			w.ok(w.Restart(w.t.Context(), owner, id))
-			return id, release
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				id, release := prepare(w)
-				w.ok(w.Delete(t.Context(), owner, id))
-				if release != nil {
-					release()
-					synctest.Wait()
-				}
-				if got := strings.Join(w.did, " "); len(w.List(Viewer{All: true})) != 0 || len(w.records) != 0 || w.runs(id) || !strings.HasSuffix(got, "drop discard remove") {
-					t.Errorf("left %v, runs %v, did %s", w.List(Viewer{All: true}), w.runs(id), got)
-				}
-				if last := w.changes[len(w.changes)-1]; last != "deleting>  " {
-					t.Errorf("the last change is %q", last)
-				}
-			})
-		})
-	}
-}
-
-func TestDeletionThatFails(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		id := w.number("A", Connected)
-		w.set(func() { w.drop = errTest })
-		w.ok(w.Delete(t.Context(), owner, id))
-		if got := w.want(id, Failed, DeleteFailed); got.Desired != Stopped {
-			t.Errorf("desired %s", got.Desired)
-		}
-		for name, command := range map[string]func(context.Context, Viewer, ID) error{"start": w.Start, "stop": w.Stop, "restart": w.Restart} {
-			if err := command(t.Context(), owner, id); fault.KindOf(err) != fault.Conflict {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		w.set(func() { w.drop, w.discard = nil, errTest })
-		w.ok(w.Delete(t.Context(), owner, id))
-		w.want(id, Failed, DeleteFailed)
-		// A new process leaves it to a person.
-		w.close(false)
-		w.open()
-		w.want(id, Failed, DeleteFailed)
-		w.set(func() { w.discard = nil })
-		w.ok(w.Delete(t.Context(), owner, id))
-		if len(w.records) != 0 {
-			t.Error("it is still there")
-		}
-	})
-}
-
-func TestDeletionWithAWorkerThatStays(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		id := w.number("A", Connected)
-		f := w.worker(id)
-		f.set(func(f *fakeWorker) { f.stop = func(context.Context) error { return errTest } })
-		w.ok(w.Delete(t.Context(), owner, id))
-		w.want(id, Failed, DeleteFailed)
-		time.Sleep(time.Hour) // its silence or its end change nothing
-		f.say(Report{Status: Connected})
-		w.want(id, Failed, DeleteFailed)
-		f.set(func(f *fakeWorker) { f.stop = nil })
-		w.ok(w.Delete(t.Context(), owner, id))
-		if len(w.records) != 0 || w.runs(id) {
-			t.Error("it is still there")
-		}
-	})
-}
-
-// Killed at every step of a deletion, the next process finishes it.
-func TestADeletionIsFinishedByTheNextProcess(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		id := w.number("A", Connected)
-		wait, release := blocked()
-		w.worker(id).set(func(f *fakeWorker) { f.stop = wait })
-		w.ok(w.Delete(t.Context(), owner, id))
-		w.want(id, Deleting, "")
-		if err := w.Start(t.Context(), owner, id); fault.KindOf(err) != fault.Conflict {
-			t.Errorf("start while deleting: %v", err)
-		}
-		if err := w.Delete(t.Context(), owner, id); err != nil {
-			t.Errorf("delete while deleting: %v", err)
-		}
-		w.close(true)
-		if w.record(id).Status != Deleting || w.record(id).Desired != Stopped {
-			t.Fatalf("the record is %+v", w.record(id))
-		}
-		release()
-		w.open()
-		if len(w.records) != 0 || w.runs(id) || len(w.List(owner)) != 0 {
-			t.Error("it is still there")
-		}
-	})
-}
-
 func TestNothingChangesWhenTheWishCannotBeStored(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)
@@ -512,4 +372,40 @@ func TestNotNowHasASentenceForEveryStatus(t *testing.T) {
 	if len(seen) < 10 {
 		t.Error(fmt.Sprint(seen))
 	}
+}
+
+// Many people at many buttons at once.
+func TestCommandsAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		var people sync.WaitGroup
+		for person := range 8 {
+			people.Go(func() {
+				for turn := range 50 {
+					var err error
+					switch (person + turn) % 4 {
+					case 0:
+						err = w.Start(t.Context(), owner, id)
+					case 1:
+						err = w.Stop(t.Context(), owner, id)
+					case 2:
+						err = w.Restart(t.Context(), owner, id)
+					case 3:
+						err = w.Rename(t.Context(), owner, id, fmt.Sprint(person, turn))
+					}
+					if err != nil {
+						t.Error(err)
+					}
+					if len(w.List(owner)) != 1 {
+						t.Error("the number is not listed")
+					}
+				}
+			})
+		}
+		people.Wait()
+		w.ok(w.Stop(t.Context(), owner, id))
+		if w.want(id, Idle, ""); w.runs(id) {
+			t.Error("it runs")
+		}
+	})
 }

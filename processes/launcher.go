@@ -61,11 +61,16 @@ func New(o Options) *Launcher {
 	return &Launcher{o: o, runs: map[instances.ID]*worker{}}
 }
 
-// Launch starts a worker; see instances.Launcher. The caller made sure, with Find, that
-// none runs.
+// Launch starts a worker; see instances.Launcher. If one runs already, it is returned: its
+// record must not be overwritten, or nobody would find it any more.
 func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.Worker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if running, err := l.Find(ctx, spec.ID); running != nil {
+		return running, nil
+	} else if err != nil {
+		l.o.Log.Warn("record of the worker before is not readable", "instance", spec.ID, "error", err)
 	}
 	w, err := l.start(spec)
 	if err != nil {

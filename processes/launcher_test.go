@@ -48,6 +48,12 @@ func TestLaunch(t *testing.T) {
 	if again, err := l.Find(t.Context(), testID); again != instances.Worker(w) || err != nil {
 		t.Errorf("Find: %v, %v", again, err)
 	}
+	if again, err := l.Launch(t.Context(), spec(testID, "second")); again != instances.Worker(w) || err != nil {
+		t.Errorf("a second launch: %v, %v", again, err)
+	}
+	if again, err := New(l.o).Launch(t.Context(), spec(testID, "second")); err != nil || again.Facts().PID != pid {
+		t.Errorf("a launch by another launcher: %v, %v", again, err)
+	}
 
 	reports := w.Reports(t.Context())
 	if err := w.Stop(t.Context(), 10*time.Second); err != nil {
@@ -94,6 +100,26 @@ func TestLaunchFaults(t *testing.T) {
 	if w, err := l.Find(t.Context(), testID); w != nil || err != nil {
 		t.Errorf("Find: %v, %v", w, err)
 	}
+}
+
+// A record that cannot be read keeps no number from running.
+func TestLaunchOverABrokenRecord(t *testing.T) {
+	t.Parallel()
+	l := newLauncher(t)
+	dir, err := l.folder(testID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, recordName), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Find(t.Context(), testID); err == nil {
+		t.Error("Find gives no error")
+	}
+	ready(t, launch(t, l, "well"))
 }
 
 // Every way to end has its own exit.
