@@ -157,7 +157,8 @@ func spec(id instances.ID, name string) instances.Spec {
 
 func newLauncher(t *testing.T) *Launcher {
 	t.Helper()
-	return New(options(filepath.Join(t.TempDir(), "instances"), slog.New(slog.NewTextHandler(t.Output(), nil))))
+	// Deeper than the 108 bytes of a unix socket's address allow.
+	return New(options(filepath.Join(t.TempDir(), strings.Repeat("deep", 40), "instances"), slog.New(slog.NewTextHandler(t.Output(), nil))))
 }
 
 // launch starts a worker that is gone at the end of the test.
