@@ -257,7 +257,7 @@ func TestStaticFiles(t *testing.T) {
 	t.Parallel()
 	b := newSite(t).browser()
 	page := b.get("/login")
-	for _, name := range []string{"app.css", "htmx.min.js", "app.js", "passkey.js", "icon.svg", "inter-latin.woff2"} {
+	for _, name := range []string{"app.css", "htmx.min.js", "app.js", "passkey.js", "icon.svg", "inter-latin-5.3.0.woff2"} {
 		_, rest, found := strings.Cut(page.body, "/static/"+name)
 		if !found {
 			t.Errorf("the page does not load %s", name)

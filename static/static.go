@@ -3,7 +3,7 @@
 // the program.
 //
 // Every file has an address that changes with its content, so that browsers may keep it
-// for ever.
+// for ever: a version in the query, or, where the style sheet names it, in its own name.
 package static
 
 import (
@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"net/http"
+	"path"
 )
 
 //go:embed *.css *.js *.svg *.woff2 licenses
@@ -38,17 +39,21 @@ func fingerprints() map[string]string {
 
 // Path returns where a file is found below the handler's place: "app.css?v=…".
 func Path(name string) string {
-	if v := versions[name]; v != "" {
+	if v := versions[name]; v != "" && !named(name) {
 		return name + "?v=" + v
 	}
 	return name
 }
 
+// named reports whether a file has its version in its name.
+func named(name string) bool { return path.Ext(name) == ".woff2" }
+
 // Handler serves the files. A request that names the right version may be cached for ever.
 func Handler() http.Handler {
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if v := versions[r.URL.Path]; v != "" && r.URL.Query().Get("v") == v {
+		v, known := versions[r.URL.Path]
+		if known && (named(r.URL.Path) || r.URL.Query().Get("v") == v) {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
 		server.ServeHTTP(w, r)
