@@ -75,24 +75,22 @@ func transfer(ctx context.Context, db *sql.DB, source engine.File, d device) err
 		return fmt.Errorf("begin copy: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	// Tables come in any order; the references are checked at the commit.
+	// Rows come in any order; the references are checked at the commit.
 	if _, err := tx.ExecContext(ctx, `PRAGMA defer_foreign_keys = ON`); err != nil {
 		return fmt.Errorf("begin copy: %w", err)
 	}
-	all, err := objects(ctx, tx)
+	// All tables come before the first row: a row needs the tables that it refers to.
+	tables, err := makeAll(ctx, tx, "table")
 	if err != nil {
 		return err
 	}
-	for _, o := range all {
-		if _, err := tx.ExecContext(ctx, o.sql); err != nil {
-			return fmt.Errorf("make %s: %w", o.name, err)
-		}
-		if o.kind != "table" {
-			continue
-		}
-		if err := rows(ctx, tx, o.name, d.raw); err != nil {
+	for _, table := range tables {
+		if err := rows(ctx, tx, table, d.raw); err != nil {
 			return err
 		}
+	}
+	if _, err := makeAll(ctx, tx, "index"); err != nil {
+		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit copy: %w", err)
@@ -103,27 +101,38 @@ func transfer(ctx context.Context, db *sql.DB, source engine.File, d device) err
 	return nil
 }
 
-type object struct{ kind, name, sql string }
-
-// objects returns the library's tables, and then their indexes.
-func objects(ctx context.Context, tx *sql.Tx) ([]object, error) {
-	rows, err := tx.QueryContext(ctx, `
-		SELECT "type", "name", "sql" FROM "source"."sqlite_master"
-		WHERE "tbl_name" LIKE 'whatsmeow\_%' ESCAPE '\' AND "type" IN ('table', 'index') AND "sql" IS NOT NULL
-		ORDER BY "type" DESC`)
+// makeAll makes the library's tables, or their indexes, as they are in the store, and
+// returns the names.
+func makeAll(ctx context.Context, tx *sql.Tx, kind string) ([]string, error) {
+	names, statements, err := objects(ctx, tx, kind)
 	if err != nil {
-		return nil, fmt.Errorf("list tables: %w", err)
+		return nil, err
+	}
+	for i, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return nil, fmt.Errorf("make %s: %w", names[i], err)
+		}
+	}
+	return names, nil
+}
+
+// objects returns names and statements of what makeAll makes.
+func objects(ctx context.Context, tx *sql.Tx, kind string) (names, statements []string, err error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT "name", "sql" FROM "source"."sqlite_master"
+		WHERE "type" = $1 AND "tbl_name" LIKE 'whatsmeow\_%' ESCAPE '\' AND "sql" IS NOT NULL`, kind)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list what is in the store: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-	var all []object
 	for rows.Next() {
-		var o object
-		if err := rows.Scan(&o.kind, &o.name, &o.sql); err != nil {
-			return nil, fmt.Errorf("list tables: %w", err)
+		var name, statement string
+		if err := rows.Scan(&name, &statement); err != nil {
+			return nil, nil, fmt.Errorf("list what is in the store: %w", err)
 		}
-		all = append(all, o)
+		names, statements = append(names, name), append(statements, statement)
 	}
-	return all, rows.Err()
+	return names, statements, rows.Err()
 }
 
 // rows copies one table's rows of one device.

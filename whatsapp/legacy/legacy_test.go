@@ -85,9 +85,10 @@ func keys(t *testing.T, access instances.Access) (*sql.DB, *sqlstore.Container) 
 func TestFoundAndCopied(t *testing.T) {
 	t.Parallel()
 	for name, age := range map[string]func(*testing.T, string){
-		"store of today":         func(*testing.T, string) {},
-		"store of years ago":     toVersion2,
-		"store in rollback mode": func(t *testing.T, path string) { execute(t, path, `PRAGMA journal_mode = DELETE`) },
+		"store of today":          func(*testing.T, string) {},
+		"store of years ago":      toVersion2,
+		"tables in another order": reorder,
+		"store in rollback mode":  func(t *testing.T, path string) { execute(t, path, `PRAGMA journal_mode = DELETE`) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -97,6 +97,35 @@ func toVersion2(t *testing.T, path string) {
 		`DROP TABLE whatsmeow_version`, `CREATE TABLE whatsmeow_version (version INTEGER)`, `INSERT INTO whatsmeow_version VALUES (2)`)
 }
 
+// reorder makes the tables of a store anew, in an order in which references come before
+// what they refer to.
+func reorder(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1) // the setting below belongs to one connection
+	for _, table := range tables(t, db) {
+		if table == "whatsmeow_contacts" { // stays, and so comes first
+			continue
+		}
+		made := column(t, db, fmt.Sprintf(`SELECT sql FROM sqlite_master WHERE type = 'table' AND name = '%s'`, table))
+		for _, statement := range []string{
+			`PRAGMA foreign_keys = OFF`, `PRAGMA legacy_alter_table = ON`,
+			fmt.Sprintf(`ALTER TABLE %s RENAME TO moved`, table), made[0],
+			fmt.Sprintf(`INSERT INTO %s SELECT * FROM moved`, table), `DROP TABLE moved`,
+		} {
+			if _, err := db.ExecContext(t.Context(), statement); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func tables(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	return column(t, db, `SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'whatsmeow%' ORDER BY name`)
