@@ -3,6 +3,7 @@ package e2e
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -104,20 +105,9 @@ func makeStore(t testing.TB, path string, keys []string) {
 	}
 	for n, file := range keys {
 		run(`ATTACH DATABASE $1 AS "one"`, file)
-		rows, err := db.QueryContext(t.Context(), `SELECT "name", "sql" FROM "one"."sqlite_master" WHERE "type" = 'table' AND "name" LIKE 'whatsmeow%'`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tables := map[string]string{}
-		for rows.Next() {
-			var name, made string
-			if err := rows.Scan(&name, &made); err != nil {
-				t.Fatal(err)
-			}
-			tables[name] = made
-		}
-		if err := rows.Err(); err != nil || len(tables) == 0 {
-			t.Fatalf("%s holds %d tables, %v", file, len(tables), err)
+		tables := pairs(t, db, `SELECT "name", "sql" FROM "one"."sqlite_master" WHERE "type" = 'table' AND "name" LIKE 'whatsmeow%'`)
+		if len(tables) == 0 {
+			t.Fatalf("%s holds no tables", file)
 		}
 		for name, made := range tables {
 			switch {
@@ -132,6 +122,28 @@ func makeStore(t testing.TB, path string, keys []string) {
 	}
 }
 
+// pairs reads two columns.
+func pairs(t testing.TB, db *sql.DB, query string) map[string]string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	all := map[string]string{}
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			t.Fatal(err)
+		}
+		all[name] = value
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // devicesIn lists the devices in a store.
 func devicesIn(t testing.TB, path string) []string {
 	t.Helper()
@@ -140,23 +152,7 @@ func devicesIn(t testing.TB, path string) []string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), `SELECT "jid" FROM "whatsmeow_device" ORDER BY "jid"`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var jid string
-		if err := rows.Scan(&jid); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, jid)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return slices.Sorted(maps.Keys(pairs(t, db, `SELECT "jid", "jid" FROM "whatsmeow_device"`)))
 }
 
 // send sends a form as it is.
