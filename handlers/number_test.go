@@ -139,7 +139,13 @@ func TestPollingIsQuickWhileItMatters(t *testing.T) {
 		inst := connected(s.owner)
 		inst.Status = status
 		s.numbers.set(inst)
-		b.get(page).has(t, `hx-trigger="every `+want+`"`)
+		got := b.get(page)
+		got.has(t, `hx-trigger="every `+want+`"`)
+		// Without scripts the page loads itself again, unless that would only disturb.
+		head, _, _ := strings.Cut(got.body, "</head>")
+		if again := strings.Contains(head, `<noscript><meta http-equiv="refresh"`); again != (status != instances.Connected) {
+			t.Errorf("%s: loads itself again without scripts: %v", status, again)
+		}
 	}
 }
 

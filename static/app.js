@@ -18,7 +18,7 @@
   function tick() {
     for (const e of document.querySelectorAll("[data-left]")) {
       const left = secondsUntil(e.dataset.left);
-      put(e, left > 0 ? `${duration(left)} left, ${e.dataset.after}` : "run out");
+      put(e, left > 0 ? `${duration(left)} left` + (e.dataset.after && `, ${e.dataset.after}`) : "run out");
     }
     for (const e of document.querySelectorAll("[data-until]")) {
       const left = secondsUntil(e.dataset.until);

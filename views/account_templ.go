@@ -335,7 +335,7 @@ func password(a Account) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Field(a.Password, Input{ID: "current", Name: "current", Label: "Current password", Type: "password", Autocomplete: "current-password", TestID: "current", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Field(a.Password, Input{ID: "current", Name: "current", Label: "Current password", Type: "password", Autocomplete: "current-password", TestID: "current", Hint: "Leave it empty if you have only used sign-in links so far."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -77,8 +77,8 @@ func (n Numbers) Summary() string {
 	switch {
 	case total == 0:
 		return ""
-	case connected == total && total == 1:
-		return "Your number is connected."
+	case total == 1:
+		return "Your number is " + oneWord(connected, attention, stopped) + "."
 	case connected == total:
 		return "All " + number(total) + " numbers are connected."
 	case connected > 0:
@@ -95,6 +95,18 @@ func (n Numbers) Summary() string {
 		parts = append(parts, number(stopped)+" stopped")
 	}
 	return strings.Join(parts, ", ") + "."
+}
+
+func oneWord(connected, attention, stopped int) string {
+	switch {
+	case connected == 1:
+		return "connected"
+	case attention == 1:
+		return "waiting for you"
+	case stopped == 1:
+		return "stopped"
+	}
+	return "on its way"
 }
 
 // RowsPath is where the list asks for itself.

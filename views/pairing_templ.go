@@ -707,7 +707,7 @@ func nextWord(p *instances.Pairing) string {
 	if p.Turns > 0 && p.Turn >= p.Turns {
 		return "this is the last one"
 	}
-	return "then a new one"
+	return ""
 }
 
 func clockSeconds(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

@@ -82,7 +82,9 @@ func TestSummary(t *testing.T) {
 		of(instances.Connected, instances.Connected):                      "All 2 numbers are connected.",
 		of(instances.Connected, instances.Failed):                         "1 of 2 connected, 1 needs you.",
 		of(instances.Connected, instances.Failed, instances.PairingPhone): "1 of 3 connected, 2 need you.",
-		of(instances.Idle): "None of 1 number connected, 1 stopped.",
+		of(instances.Idle):         "Your number is stopped.",
+		of(instances.PairingPhone): "Your number is waiting for you.",
+		of(instances.Starting):     "Your number is on its way.",
 		of(instances.Starting, instances.Idle, instances.Reconnecting, instances.Failed): "None of 4 numbers connected, 1 needs you, 1 stopped.",
 	} {
 		if got != want {
