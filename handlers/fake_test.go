@@ -23,17 +23,32 @@ type fakeNumbers struct {
 	refuse error             // what every command answers, if set
 	after  func(verb string) // what a command changes
 	made   map[string]instances.ID
+
+	changed chan struct{}
 }
 
 func (f *fakeNumbers) set(inst instances.Instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.changed != nil {
+		close(f.changed)
+		f.changed = nil
+	}
 	i := slices.IndexFunc(f.all, func(i instances.Instance) bool { return i.ID == inst.ID })
 	if i < 0 {
 		f.all = append(f.all, inst)
 		return
 	}
 	f.all[i] = inst
+}
+
+func (f *fakeNumbers) Changed(instances.Viewer, instances.ID) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.changed == nil {
+		f.changed = make(chan struct{})
+	}
+	return f.changed
 }
 
 func (f *fakeNumbers) calls() []string {

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/qrcode"
 	"switchboard/views"
 )
+
+// reportDelay is the longest that a worker's report may come behind its answer.
+const reportDelay = 2 * time.Second
 
 func (s *server) pairingLive(ctx context.Context, inst instances.Instance, passkey views.Form) (views.Live, error) {
 	p := views.Pairing{Instance: inst, Passkey: passkey}
@@ -57,9 +61,10 @@ func (s *server) pollPairing(w http.ResponseWriter, r *http.Request) error {
 func (s *server) pairPhone(w http.ResponseWriter, r *http.Request) error {
 	form := views.Form{Values: typed(r, "phone")}
 	status := http.StatusOK
+	var code instances.PhoneCode
 	phone, err := parsePhone("phone", r.PostFormValue("phone"))
 	if err == nil {
-		_, err = s.Instances.PairPhone(r.Context(), viewer(r), instanceID(r), phone)
+		code, err = s.Instances.PairPhone(r.Context(), viewer(r), instanceID(r), phone)
 	}
 	if err != nil {
 		problems, ok := refused(err)
@@ -71,7 +76,9 @@ func (s *server) pairPhone(w http.ResponseWriter, r *http.Request) error {
 		}
 		form.Errors, status = problems, formStatus(err)
 	}
-	inst, err := s.get(r)
+	inst, err := s.reported(r, func(inst instances.Instance) bool {
+		return len(form.Errors) > 0 || inst.Pairing != nil && inst.Pairing.PhoneCode == code.Code
+	})
 	if err != nil {
 		return err
 	}
@@ -83,6 +90,26 @@ func (s *server) pairPhone(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.redirect(w, r, "/instances/"+string(inst.ID)+"#phone-code-card")
 	return nil
+}
+
+// reported returns the number as soon as its worker has reported what it has just answered;
+// the report goes another way than the answer. A report that does not come is not waited
+// for: the page shows what there is.
+func (s *server) reported(r *http.Request, has func(instances.Instance) bool) (instances.Instance, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), reportDelay)
+	defer cancel()
+	for {
+		changed := s.Instances.Changed(viewer(r), instanceID(r))
+		inst, err := s.get(r)
+		if err != nil || has(inst) {
+			return inst, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return inst, nil
+		}
+	}
 }
 
 func (s *server) answerPasskey(w http.ResponseWriter, r *http.Request) error {

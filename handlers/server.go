@@ -27,6 +27,8 @@ type Numbers interface {
 	Lifecycle
 	Pairing
 	Imports
+	// Changed is closed at the next change of that number.
+	Changed(v instances.Viewer, id instances.ID) <-chan struct{}
 	SendText(ctx context.Context, v instances.Viewer, id instances.ID, to, text string) (instances.Sent, error)
 }
 
