@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"switchboard/isolation/pgtest"
 )
 
 // binary is the program under test, built once.
@@ -33,6 +35,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
 		return 1
 	}
+	defer pgtest.Stop()
 	defer endAll()
 	defer closeBrowser()
 	return m.Run()

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"switchboard/auth"
-	"switchboard/engine"
 	"switchboard/handlers"
 	"switchboard/handlers/api"
 	"switchboard/instances"
@@ -53,9 +52,6 @@ type panelOptions struct {
 // openPanel puts the panel together. Whatever can be wrong with the configuration is a
 // refusal, and found before anything is made on disk. Close has to be called afterwards.
 func openPanel(ctx context.Context, env environment, c config, o panelOptions) (_ *panel, err error) {
-	if name, _ := engine.Of(c.DBURI); name != engine.SQLite {
-		return nil, refuse("DB_URI names PostgreSQL, which numbers cannot be kept in yet. Use file: and a path, such as file:storages/whatsapp.db.")
-	}
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own executable: %w", err)

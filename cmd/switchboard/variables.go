@@ -19,7 +19,7 @@ import (
 var variables = []variable{
 	{
 		name: "DB_URI", twin: true, fallback: "file:storages/whatsapp.db?_foreign_keys=on",
-		usage: "control database: file:PATH for SQLite",
+		usage: "control database, and the engine of every number: file:PATH for SQLite, postgres://… for PostgreSQL",
 		parse: func(c *config, value string) error {
 			c.DBURI = value
 			return checkDatabaseURI(value)
