@@ -85,7 +85,7 @@ func FieldOf(err error) string {
 // Fields returns every fault in err that belongs to a field, in order: a form with two bad
 // fields is one error, made with errors.Join.
 func Fields(err error) []*Error {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself: errors.As would stop at the first
 	case *Error:
 		if e.Field != "" {
 			return []*Error{e}
