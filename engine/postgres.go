@@ -3,17 +3,13 @@ package engine
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"switchboard/fault"
@@ -24,21 +20,32 @@ import (
 type Pool struct {
 	Open int           // connections at once
 	Idle time.Duration // how long one without work is kept
+	Wait time.Duration // how long a connection is waited for while the server is away or full
+	// Away, if it is set, is told when a connection has to be waited for, and when the next
+	// one was made. It may be called from several goroutines, and must not block.
+	Away func(away bool)
 }
 
+// openTime is how long OpenPostgres waits at most for a server that is away or full.
+const openTime = 15 * time.Second
+
 // OpenPostgres opens a PostgreSQL database. A URI that cannot be read is a fault.Invalid, a
-// server that does not let us in a fault.Unavailable that wraps ErrRefused. A server that
-// has no connection left is waited for, now and later.
+// server that does not let us in a fault.Unavailable that wraps ErrRefused. A server that is
+// away or has no connection left is waited for, now for up to 15 seconds and later for as
+// long as pool.Wait.
 func OpenPostgres(ctx context.Context, uri string, pool Pool) (*sql.DB, error) {
 	config, err := ParsePostgres(uri)
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(patient{stdlib.GetConnector(*config)})
+	always := func(context.Context, stdlib.ShouldPingParams) bool { return true }
+	db := sql.OpenDB(patient{stdlib.GetConnector(*config, stdlib.OptionShouldPing(always)), pool})
 	db.SetMaxOpenConns(pool.Open)
 	db.SetMaxIdleConns(pool.Open)
 	db.SetConnMaxIdleTime(pool.Idle)
-	if err := db.PingContext(ctx); err != nil {
+	limited, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	if err := db.PingContext(limited); err != nil {
 		_ = db.Close()
 		return nil, fault.Wrap(fault.Unavailable, fmt.Sprintf(
 			"The PostgreSQL server %s %s.", config.Host, why(err)), fmt.Errorf("%w: %w", ErrRefused, err))
@@ -46,15 +53,47 @@ func OpenPostgres(ctx context.Context, uri string, pool Pool) (*sql.DB, error) {
 	return db, nil
 }
 
-// ParsePostgres reads a PostgreSQL URI.
+// ParsePostgres reads a PostgreSQL URI. A URI without a database names the one that is
+// called like its user.
 func ParsePostgres(uri string) (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig(uri)
+	config, err := pgx.ParseConfig(plain(uri))
 	if err != nil {
 		// The cause is left out: it repeats the URI.
 		return nil, fault.New(fault.Invalid,
 			`DB_URI is no PostgreSQL address; write it as "postgres://user:password@host:5432/database", with special characters in the password percent-encoded.`)
 	}
+	if config.Database == "" {
+		config.Database = config.User
+	}
+	// Prepared statements outlive a transaction and do not survive PgBouncer, which gives the
+	// next one to another server connection.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 10 * time.Second // of an address that swallows packets
+	}
 	return config, nil
+}
+
+// plain rewrites the folder of a unix socket in the place of the host, as libpq takes it, to
+// the form that Go's URLs know.
+func plain(uri string) string {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	before, query, _ := strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(before, "/")
+	at := strings.LastIndex(authority, "@") + 1
+	host, port, _ := strings.Cut(authority[at:], ":")
+	if len(host) < 3 || !strings.EqualFold(host[:3], "%2f") {
+		return uri
+	}
+	params := "host=" + host
+	if port != "" {
+		params += "&port=" + port
+	}
+	if query != "" {
+		params += "&" + query
+	}
+	return scheme + "://" + authority[:at] + "/" + path + "?" + params
 }
 
 // PostgresFor returns the URI with which a role opens another database of the same server.
@@ -65,10 +104,11 @@ func PostgresFor(uri, role, password, database string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := url.Parse(uri)
+	u, err := url.Parse(plain(uri))
 	if err != nil {
 		return "", fault.New(fault.Invalid, "DB_URI is no PostgreSQL address.")
 	}
+	u.RawQuery = strings.ReplaceAll(u.RawQuery, "+", "%2B") // in these addresses, a plus is a plus
 	query := u.Query()
 	for _, name := range []string{
 		"user", "password", "passfile", "service", "servicefile", "sslcert", "sslkey", "sslpassword",
@@ -81,56 +121,7 @@ func PostgresFor(uri, role, password, database string) (string, error) {
 		query.Set("host", config.Host)
 		query.Set("port", strconv.Itoa(int(config.Port)))
 	}
-	u.User, u.Path, u.RawPath, u.RawQuery = url.UserPassword(role, password), "/"+database, "", query.Encode()
+	u.User, u.Path, u.RawPath = url.UserPassword(role, password), "/"+database, ""
+	u.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
 	return u.String(), nil
-}
-
-// why says in words what a failed connection means.
-func why(err error) string {
-	switch code := codeOf(err); {
-	case strings.HasPrefix(code, "28"): // invalid authorization
-		return "refuses the login; check the user and the password in DB_URI"
-	case code == "3D000", code == "42501": // no such database, no privilege
-		return "does not open the database of that name; check that it exists and that the user may connect to it"
-	case code == tooMany:
-		return "has no connection left; raise its max_connections, or stop some numbers"
-	case code == "57P03": // starting up, shutting down
-		return "is starting or stopping; try again in a minute"
-	}
-	return "does not answer; check that it runs, and the host and port in DB_URI"
-}
-
-// tooMany is the server's code for "too many clients already" and for a role's own limit.
-const tooMany = "53300"
-
-func codeOf(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
-}
-
-// patience is how long a connection is waited for while the server has none left.
-const patience = 20 * time.Second
-
-// patient is a connector that waits while the server has no connection left.
-type patient struct{ driver.Connector }
-
-// Connect makes a connection; ctx bounds the waiting as well.
-func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
-	limited, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		conn, err := p.Connector.Connect(ctx)
-		if codeOf(err) != tooMany {
-			return conn, err
-		}
-		// Spread, lest all who wait come back at once.
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-limited.Done():
-			return nil, err
-		}
-	}
 }

@@ -154,8 +154,26 @@ func (d *Databases) ReadMain(ctx context.Context, id instances.ID) (*sql.DB, err
 }
 
 // OpenMain opens the main database that a names, checked and migrated, for the worker.
-func OpenMain(ctx context.Context, a instances.Access) (*sql.DB, error) {
-	db, err := open(ctx, a.Engine, a.Main)
+func OpenMain(ctx context.Context, a instances.Access) (*sql.DB, error) { return Opener{}.Main(ctx, a) }
+
+// OpenKeys opens the keys database that a names, checked, for the worker, and returns the
+// dialect in which the WhatsApp library has to speak to it. The library migrates it.
+func OpenKeys(ctx context.Context, a instances.Access) (*sql.DB, string, error) {
+	return Opener{}.Keys(ctx, a)
+}
+
+// Opener opens the databases of a number for its worker. The zero value is OpenMain and
+// OpenKeys.
+type Opener struct {
+	// Away is told when the database server is away, so that a connection has to be waited
+	// for, and when it is back. It may be called from several goroutines and must not block.
+	// SQLite has no server.
+	Away func(away bool)
+}
+
+// Main is OpenMain.
+func (o Opener) Main(ctx context.Context, a instances.Access) (*sql.DB, error) {
+	db, err := o.open(ctx, a.Engine, a.Main)
 	if err != nil {
 		return nil, err
 	}
@@ -166,10 +184,9 @@ func OpenMain(ctx context.Context, a instances.Access) (*sql.DB, error) {
 	return db, nil
 }
 
-// OpenKeys opens the keys database that a names, checked, for the worker, and returns the
-// dialect in which the WhatsApp library has to speak to it. The library migrates it.
-func OpenKeys(ctx context.Context, a instances.Access) (*sql.DB, string, error) {
-	db, err := open(ctx, a.Engine, a.Keys)
+// Keys is OpenKeys.
+func (o Opener) Keys(ctx context.Context, a instances.Access) (*sql.DB, string, error) {
+	db, err := o.open(ctx, a.Engine, a.Keys)
 	if err != nil {
 		return nil, "", err
 	}
@@ -177,7 +194,7 @@ func OpenKeys(ctx context.Context, a instances.Access) (*sql.DB, string, error) 
 	return db, dialects[a.Engine], nil
 }
 
-func open(ctx context.Context, name, dsn string) (*sql.DB, error) {
+func (o Opener) open(ctx context.Context, name, dsn string) (*sql.DB, error) {
 	switch name {
 	case engine.SQLite:
 		f, err := engine.ParseFile(dsn)
@@ -189,7 +206,9 @@ func open(ctx context.Context, name, dsn string) (*sql.DB, error) {
 		}
 		return f.Open(ctx)
 	case engine.Postgres:
-		return engine.OpenPostgres(ctx, dsn, ofWorker)
+		pool := ofWorker
+		pool.Away = o.Away
+		return engine.OpenPostgres(ctx, dsn, pool)
 	}
 	return nil, fault.Wrap(fault.Unavailable, fmt.Sprintf("This program knows no database engine %q.", name), ErrRefused)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"switchboard/engine"
 	"switchboard/fault"
@@ -25,9 +26,11 @@ import (
 // that it is not the count of numbers that is bounded, but the count of those that work at
 // the same moment.
 var (
-	ofManager = engine.Pool{Open: 4, Idle: 3 * time.Second}
-	ofWorker  = engine.Pool{Open: 2, Idle: 3 * time.Second} // for each of its two databases
-	ofReader  = engine.Pool{Open: 1, Idle: time.Second}
+	ofManager = engine.Pool{Open: 4, Idle: 3 * time.Second, Wait: time.Minute}
+	// For each of its two databases. A worker has nothing better to do than to wait: it keeps
+	// its connection to WhatsApp meanwhile.
+	ofWorker = engine.Pool{Open: 2, Idle: 3 * time.Second, Wait: 4 * time.Minute}
+	ofReader = engine.Pool{Open: 1, Idle: time.Second, Wait: 5 * time.Second}
 )
 
 // roleConnections is what the server lets one number's role have: both databases of its
@@ -115,6 +118,18 @@ func (s *server) step(ctx context.Context, id instances.ID, name string) {
 
 func (s *server) provision(ctx context.Context, id instances.ID) (instances.Access, error) {
 	s.step(ctx, id, "provision")
+	access, err := s.complete(ctx, id)
+	if overtaken(err) {
+		access, err = s.complete(ctx, id)
+	}
+	if err != nil {
+		return instances.Access{}, serverFault("The databases of this number cannot be made on the PostgreSQL server; the log tells why. Please try again.", err)
+	}
+	s.step(ctx, id, "migrated")
+	return access, nil
+}
+
+func (s *server) complete(ctx context.Context, id instances.ID) (instances.Access, error) {
 	access, err := s.role(ctx, id)
 	if err == nil {
 		err = s.databases(ctx, id)
@@ -122,11 +137,21 @@ func (s *server) provision(ctx context.Context, id instances.ID) (instances.Acce
 	if err == nil {
 		err = s.migrate(ctx, access)
 	}
-	if err != nil {
-		return instances.Access{}, serverFault("The databases of this number cannot be made on the PostgreSQL server; the log tells why. Please try again.", err)
+	return access, err
+}
+
+// overtaken tells whether something came into being after we had looked for it: what a
+// process that was killed had asked for, the server goes on to make.
+func overtaken(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
 	}
-	s.step(ctx, id, "migrated")
-	return access, nil
+	switch e.Code {
+	case "42P04", "42710", "23505": // database, role, the same as the catalogue says it
+		return true
+	}
+	return false
 }
 
 // role makes the number's role, if it is missing, and returns the access with its password.

@@ -21,7 +21,7 @@ const statusChat = "status@broadcast"
 func (m *Messages) Latest(ctx context.Context, limit int) ([]Message, error) {
 	rows, err := m.db.QueryContext(ctx, `
 		SELECT "chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind",
-			substr("text", 1, $1), "target", "at", "status"
+			substr("text", 1, CAST($1 AS INTEGER)), "target", "at", "status"
 		FROM "messages" WHERE "chat" <> $2 ORDER BY "at" DESC, "seq" DESC LIMIT $3`,
 		MaxText+1, statusChat, limit)
 	if err != nil {

@@ -33,7 +33,7 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 	if name == engine.SQLite {
 		db, err = openFile(ctx, uri)
 	} else {
-		db, err = engine.OpenPostgres(ctx, uri, engine.Pool{Open: 4, Idle: 30 * time.Second})
+		db, err = engine.OpenPostgres(ctx, uri, engine.Pool{Open: 4, Idle: 30 * time.Second, Wait: 5 * time.Second})
 	}
 	if err != nil {
 		return nil, err
