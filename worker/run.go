@@ -35,11 +35,11 @@ const exitFailed control.ExitCode = 1
 const farewell = 2 * time.Second
 
 // Run runs the number that doc describes until ctx ends or the panel says stop, and returns
-// how it ended. The code is also noted in the number's folder, and why the worker could not
+// how it ended. It confines the whole process to the number's folder, for good. The code is also noted in the number's folder, and why the worker could not
 // run is written to standard error in one sentence. A panic is left to the runtime, which
 // writes it to standard error too.
 func Run(ctx context.Context, doc control.StartDocument, version string) control.ExitCode {
-	confine()
+	private()
 	// The log, the socket and the note of the exit belong to whoever holds the lock.
 	release, err := isolation.Lock(doc.Dir)
 	if err != nil {
@@ -47,9 +47,15 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 		return exitCode(err)
 	}
 	defer release()
+	confined, err := confine(doc)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "The worker cannot be confined to its folder:", err)
+		return exitFailed
+	}
 	log, closeLog := openLog(doc)
 	defer closeLog()
 	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
+	tellConfined(log, confined)
 	code, err := run(ctx, doc, log)
 	if err != nil {
 		log.Error("worker cannot run", "code", int(code), "error", err)
@@ -60,13 +66,6 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 		log.Error("exit cannot be noted", "error", err)
 	}
 	return code
-}
-
-// confine keeps what the process leaves on disk from other users: files are made private,
-// and a crash writes no image of the memory, which holds keys.
-func confine() {
-	syscall.Umask(0o077)
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 }
 
 func run(ctx context.Context, doc control.StartDocument, log *slog.Logger) (control.ExitCode, error) {

@@ -1,16 +1,21 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +36,12 @@ const (
 // that cannot be reached.
 func document(t *testing.T) control.StartDocument {
 	t.Helper()
-	dir := t.TempDir()
+	return documentIn(t, t.TempDir())
+}
+
+// documentIn is document with a storage folder.
+func documentIn(t *testing.T, dir string) control.StartDocument {
+	t.Helper()
 	databases, err := isolation.Open(t.Context(), "file:"+dir+"/control.db", dir)
 	if err != nil {
 		t.Fatal(err)
@@ -57,33 +67,85 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// TestMain lets the test binary be a worker too: a worker confines its whole process.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		os.Exit(int(beWorker(os.Args[2:])))
+	}
+	os.Exit(m.Run())
+}
+
+// beWorker does what the program does as a worker, and beside it what probes ask for.
+func beWorker(probes []string) control.ExitCode {
+	doc, err := control.ReadStartDocument(os.Stdin)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return control.ExitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if len(probes) > 0 {
+		go probe(doc, probes)
+	}
+	return worker.Run(ctx, doc, "test")
+}
+
+// running is a worker in a process of its own.
 type running struct {
 	doc    control.StartDocument
 	client *control.Client
-	stop   context.CancelFunc
+	cmd    *exec.Cmd
 	code   chan control.ExitCode
+}
+
+// process starts a worker's process. change, which may be nil, sees it before that.
+func process(t *testing.T, doc control.StartDocument, change func(*exec.Cmd)) *running {
+	t.Helper()
+	text, err := json.Marshal(doc)
+	must(t, err)
+	r := &running{
+		doc: doc, client: control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token),
+		cmd: exec.Command("/proc/self/exe", "worker"), code: make(chan control.ExitCode, 1),
+	}
+	var said bytes.Buffer
+	r.cmd.Env, r.cmd.Stdin, r.cmd.Stderr = []string{}, bytes.NewReader(text), &said
+	if change != nil {
+		change(r.cmd)
+	}
+	must(t, r.cmd.Start())
+	t.Cleanup(func() {
+		r.stop()
+		r.ended(t)
+		if t.Failed() {
+			t.Logf("the worker wrote: %s", &said)
+		}
+	})
+	go func() {
+		_ = r.cmd.Wait()
+		r.code <- control.ExitCode(r.cmd.ProcessState.ExitCode())
+	}()
+	return r
 }
 
 // start runs a worker and waits until it reports.
 func start(t *testing.T, doc control.StartDocument) *running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{
-		doc: doc, client: control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token),
-		stop: cancel, code: make(chan control.ExitCode, 1),
-	}
-	go func() { r.code <- worker.Run(ctx, doc, "test") }()
-	reports, done := context.WithTimeout(context.Background(), patience)
-	defer done()
-	if _, ok := <-r.client.Reports(reports); !ok {
-		t.Fatal("the worker does not report")
-	}
-	t.Cleanup(func() {
-		cancel()
-		r.ended(t)
-	})
+	r := process(t, doc, nil)
+	r.reports(t)
 	return r
 }
+
+// reports waits until the worker does.
+func (r *running) reports(t *testing.T) {
+	t.Helper()
+	ctx, done := context.WithTimeout(context.Background(), patience)
+	defer done()
+	if _, ok := <-r.client.Reports(ctx); !ok {
+		t.Fatal("the worker does not report")
+	}
+}
+
+func (r *running) stop() { _ = r.cmd.Process.Signal(syscall.SIGTERM) }
 
 func (r *running) ended(t *testing.T) control.ExitCode {
 	t.Helper()
@@ -92,6 +154,7 @@ func (r *running) ended(t *testing.T) control.ExitCode {
 		r.code <- code
 		return code
 	case <-time.After(patience):
+		_ = r.cmd.Process.Kill()
 		t.Fatal("the worker does not end")
 		return 0
 	}
@@ -147,7 +210,7 @@ func TestAWorkersLife(t *testing.T) {
 		t.Errorf("status is %+v", status)
 	}
 
-	if code := worker.Run(t.Context(), doc, "test"); code != control.ExitLocked {
+	if code := process(t, doc, nil).ended(t); code != control.ExitLocked {
 		t.Errorf("a second worker for the number ends with %d", code)
 	}
 	if res, _ := r.get(t, "/health"); res.StatusCode != http.StatusOK {
@@ -160,7 +223,7 @@ func TestAWorkersLife(t *testing.T) {
 	if code := r.ended(t); code != control.ExitStopped {
 		t.Errorf("ended with %d", code)
 	}
-	if code, ok := control.NotedExit(doc.Dir, os.Getpid()); !ok || code != control.ExitStopped {
+	if code, ok := control.NotedExit(doc.Dir, r.cmd.Process.Pid); !ok || code != control.ExitStopped {
 		t.Errorf("noted is %d, %v", code, ok)
 	}
 	release, err := isolation.Lock(doc.Dir)
@@ -297,15 +360,14 @@ func TestWhyAWorkerCannotRun(t *testing.T) {
 			t.Parallel()
 			doc := document(t)
 			c.spoil(t, &doc)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			if code := worker.Run(ctx, doc, "test"); code != c.want {
+			r := process(t, doc, nil)
+			if code := r.ended(t); code != c.want {
 				t.Fatalf("ended with %d, want %d", code, c.want)
 			}
-			if name == "folder missing" {
-				return
+			if name == "folder missing" || c.want == control.ExitUsage {
+				return // it has no folder, or none that it knows
 			}
-			if code, ok := control.NotedExit(doc.Dir, os.Getpid()); !ok || code != c.want {
+			if code, ok := control.NotedExit(doc.Dir, r.cmd.Process.Pid); !ok || code != c.want {
 				t.Errorf("noted is %d, %v", code, ok)
 			}
 		})
