@@ -1,6 +1,6 @@
 # Switchboard. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check build generate lint bench clean
+.PHONY: help demo run test check build generate lint bench chaos clean
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 # The version goes in by the linker: Go's own stamp fails in a clone that another user owns.
@@ -35,6 +35,9 @@ lint: ## run the linters
 
 bench: ## run the benchmarks, "create to QR code" among them
 	@scripts/bench.sh
+
+chaos: ## five minutes of killed workers, panels and networks under twenty talking numbers
+	@go test ./e2e -run '^TestChaos$$' -v -timeout 20m -chaos 5m
 
 clean: ## remove what was built; storages/ stays
 	rm -rf bin .tools node_modules
