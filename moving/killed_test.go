@@ -1,0 +1,5 @@
+package moving_test
+
+const childTask = "MOVING_TEST_TASK"
+
+func child() int { return 0 }

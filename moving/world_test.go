@@ -1,0 +1,226 @@
+package moving_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow/proto/waAdv"
+	libstore "go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+
+	"switchboard/archive"
+	"switchboard/auth"
+	"switchboard/engine"
+	"switchboard/instances"
+	"switchboard/isolation"
+	"switchboard/isolation/pgtest"
+	"switchboard/messages"
+	"switchboard/moving"
+	"switchboard/secrets"
+	"switchboard/store"
+	"switchboard/tables"
+	_ "switchboard/whatsapp/serial" // sets up the library's logger before tests race to do it
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childTask) != "" {
+		os.Exit(child())
+	}
+	code := m.Run()
+	pgtest.Stop()
+	os.Exit(code)
+}
+
+var random = archive.Random("a key with enough chance in it")
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// place is where an installation is.
+type place struct{ uri, dir string }
+
+func newPlace(t testing.TB, name string) place {
+	t.Helper()
+	dir := t.TempDir()
+	if name == engine.Postgres {
+		return place{pgtest.New(t).URI, dir}
+	}
+	return place{engine.At(dir + "/control.db").URI(), dir}
+}
+
+// open opens an installation; its parts are closed by the returned function.
+func (p place) open(ctx context.Context) (moving.Installation, func(), error) {
+	s, err := store.Open(ctx, p.uri)
+	if err != nil {
+		return moving.Installation{}, nil, err
+	}
+	box, err := secrets.New("secret", "database passwords")
+	if err != nil {
+		return moving.Installation{}, nil, err
+	}
+	databases, err := isolation.Open(ctx, p.uri, p.dir, isolation.WithVault(s, box))
+	if err != nil {
+		return moving.Installation{}, nil, err
+	}
+	in := moving.Installation{Store: s, Databases: databases, Dir: p.dir, PortStart: 3001, PortFree: func(int) bool { return true }}
+	return in, func() { _, _ = databases.Close(), s.Close() }, nil
+}
+
+func installation(t testing.TB, name string) moving.Installation {
+	t.Helper()
+	in, closing, err := newPlace(t, name).open(t.Context())
+	ok(t, err)
+	t.Cleanup(closing)
+	return in
+}
+
+// people adds an owner and an administrator with a token and a session.
+func addPeople(t testing.TB, in moving.Installation) (owner, other auth.User) {
+	t.Helper()
+	ctx := t.Context()
+	owner = auth.User{ID: 1 << 60, Email: "owner@example.com", Name: "Öwner 👩‍🚀", Role: auth.Owner, CreatedAt: time.UnixMilli(1)}
+	other = auth.User{ID: 7, Email: "other@example.com", Name: "Other", Role: auth.Operator, CreatedAt: time.UnixMilli(2)}
+	for _, u := range []auth.User{owner, other} {
+		ok(t, in.Store.AddUser(ctx, u, "$argon2id$x"))
+	}
+	ok(t, in.Store.AddSession(ctx, "hash", auth.Session{ID: "s1", UserID: 7, CreatedAt: time.Now(), LastSeenAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}))
+	ok(t, in.Store.RememberImport(ctx, "491700000009:1@s.whatsapp.net"))
+	return owner, other
+}
+
+// odd are texts that are easily lost on the way. Those that PostgreSQL refuses are not among
+// them: the messages of a number never hold any.
+var odd = []string{
+	"", " ", "plain", "Grüße 👩‍👩‍👧‍👦", "e\u0301 é", "\u202eright to left", "\ufeffmark", "'quote\" \\ % $1 ; --", "line\nbreak\r\t",
+	"\u2028\u2029", "\U0010FFFF", "<html>&amp;", "\x01\x7f", "null", strings.Repeat("long ", 20_000),
+}
+
+// addNumber makes a paired number, whose store the library itself has filled.
+func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, owner int64) instances.Instance {
+	t.Helper()
+	ctx := t.Context()
+	jid := types.NewJID(fmt.Sprintf("4917000%05d", n), types.DefaultUserServer)
+	jid.Device = uint16(n)
+	inst := instances.Instance{
+		ID: id, Name: "Número " + string(id), Phone: jid.User, Owner: owner, JID: jid.String(), PushName: "Shöp",
+		Desired: instances.Running, Status: instances.Idle, Since: time.UnixMilli(5).UTC(), Port: 4000 + n,
+		Database: in.Databases.Names(id), CreatedAt: time.UnixMilli(int64(n)).UTC(),
+	}
+	_, err := in.Store.AddInstance(ctx, inst, "")
+	ok(t, err)
+	access, err := in.Databases.Provision(ctx, id)
+	ok(t, err)
+
+	db, err := isolation.OpenMain(ctx, access)
+	ok(t, err)
+	all := make([]messages.Message, len(odd))
+	for i, text := range odd {
+		all[i] = messages.Message{
+			Chat: "491710000001@s.whatsapp.net", ID: fmt.Sprintf("M%d", i), Sender: "491710000001@s.whatsapp.net", SenderName: text[:min(len(text), 3)],
+			FromMe: i%2 == 0, Kind: messages.Text, Text: text, At: time.UnixMilli(1700000000000 + int64(i)), Raw: blob(i),
+		}
+	}
+	ok(t, messages.New(db).SaveAll(ctx, all))
+	ok(t, db.Close())
+
+	db, dialect, err := isolation.OpenKeys(ctx, access)
+	ok(t, err)
+	container := sqlstore.NewWithDB(db, dialect, nil)
+	ok(t, container.Upgrade(ctx))
+	pair(t, container, jid, n)
+	ok(t, db.Close())
+	return inst
+}
+
+// blob returns nil, nothing, every byte, and more.
+func blob(n int) []byte {
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return []byte{}
+	}
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	return bytes.Repeat(all, n)
+}
+
+// pair puts something into every table.
+func pair(t testing.TB, container *sqlstore.Container, jid types.JID, n int) {
+	t.Helper()
+	ctx := t.Context()
+	bytesOf := func(length int) []byte { return bytes.Repeat([]byte{byte(n), 0, 0xFF}, length)[:length] }
+	d := container.NewDevice()
+	d.ID, d.LID, d.PushName = &jid, types.NewJID(fmt.Sprintf("9000%d", n), types.HiddenUserServer), "Shöp 🛒"
+	d.Account = &waAdv.ADVSignedDeviceIdentity{
+		Details: bytesOf(20), AccountSignatureKey: bytesOf(32), AccountSignature: bytesOf(64), DeviceSignature: bytesOf(64),
+	}
+	ok(t, container.PutDevice(ctx, d))
+	_, err := d.PreKeys.GetOrGenPreKeys(ctx, 40)
+	ok(t, err)
+	ok(t, d.PreKeys.MarkPreKeysAsUploaded(ctx, 12))
+	friend := types.NewJID("491710000001", types.DefaultUserServer)
+	for device := range 5 {
+		address := fmt.Sprintf("%s:%d", friend.User, device)
+		ok(t, d.Sessions.PutSession(ctx, address, bytesOf(200)))
+		ok(t, d.Identities.PutIdentity(ctx, address, [32]byte(bytesOf(32))))
+		ok(t, d.SenderKeys.PutSenderKey(ctx, "12036300000001@g.us", address, bytesOf(90)))
+	}
+	ok(t, d.LIDs.PutLIDMapping(ctx, types.NewJID("70001", types.HiddenUserServer), friend))
+	ok(t, d.AppStateKeys.PutAppStateSyncKey(ctx, bytesOf(6), libstore.AppStateSyncKey{Data: bytesOf(32), Fingerprint: bytesOf(8), Timestamp: 1<<62 + 1}))
+	ok(t, d.AppState.PutAppStateVersion(ctx, "regular", 3, [128]byte(bytesOf(128))))
+	ok(t, d.AppState.PutAppStateMutationMACs(ctx, "regular", 3, []libstore.AppStateMutationMAC{{IndexMAC: bytesOf(32), ValueMAC: bytesOf(32)}}))
+	ok(t, d.Contacts.PutContactName(ctx, friend, "Füll 👩‍🚀 Name", "Füll"))
+	ok(t, d.ChatSettings.PutPinned(ctx, friend, true))
+	ok(t, d.MsgSecrets.PutMessageSecret(ctx, friend, friend, "ID1", bytesOf(32)))
+	ok(t, d.PrivacyTokens.PutPrivacyTokens(ctx, libstore.PrivacyToken{User: friend, Token: bytesOf(16), Timestamp: time.Unix(1700000000, 0)}))
+	ok(t, d.NCTSalt.PutNCTSalt(ctx, bytesOf(16)))
+	ok(t, d.EventBuffer.PutBufferedEvent(ctx, [32]byte(bytesOf(32)), bytesOf(40), time.Unix(1700000000, 0)))
+	ok(t, d.EventBuffer.AddOutgoingEvent(ctx, friend, "ID2", "fb", bytesOf(40)))
+}
+
+// dump returns all rows of a number's databases, each as a line, sorted by the engine that
+// has them and then by text.
+func dump(t testing.TB, in moving.Installation, id instances.ID) map[string][]string {
+	t.Helper()
+	access, err := in.Databases.Access(t.Context(), id)
+	ok(t, err)
+	all := map[string][]string{}
+	for _, dsn := range []string{access.Main, access.Keys} {
+		db, err := isolation.OpenReadOnly(t.Context(), access.Engine, dsn)
+		ok(t, err)
+		s, err := tables.Begin(t.Context(), db, access.Engine, tables.Except("switchboard_migrations"))
+		ok(t, err)
+		for _, table := range s.Tables() {
+			all[table.Name] = []string{}
+		}
+		ok(t, s.Each(t.Context(), func(table tables.Table, row []any) error {
+			named := make([]string, len(row))
+			for i, c := range table.Columns {
+				named[i] = fmt.Sprintf("%s=%T %q", c.Name, row[i], fmt.Sprint(row[i]))
+			}
+			all[table.Name] = append(all[table.Name], sortedLine(named))
+			return nil
+		}))
+		s.Close()
+		ok(t, db.Close())
+	}
+	for name := range all {
+		sortLines(all[name])
+	}
+	return all
+}
+
+func quiet(moving.Step) {}
