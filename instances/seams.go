@@ -53,6 +53,9 @@ type Spec struct {
 	Name     string
 	Port     int
 	Database Access
+	// Version is the version to run, one that Facts told earlier; "" for the present one. A
+	// launcher that does not have it any more runs the present one.
+	Version string
 }
 
 // Worker is a running worker. All methods are safe for concurrent use; those with a

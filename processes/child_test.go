@@ -118,7 +118,7 @@ func (c *child) SendText(_ context.Context, order, text string) (instances.Sent,
 			os.Stderr.Write(line)
 		}
 	case "grandchild":
-		cmd := exec.Command(os.Args[0], "grandchild")
+		cmd := exec.Command("/proc/self/exe", "grandchild")
 		out, err := cmd.StdoutPipe()
 		if err == nil {
 			err = cmd.Start()

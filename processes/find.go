@@ -59,6 +59,11 @@ func (l *Launcher) Find(ctx context.Context, id instances.ID) (instances.Worker,
 	if w == nil {
 		return nil, nil
 	}
+	if version := w.facts.Version; version != l.o.Version {
+		if err := l.programs.keep(version, fmt.Sprintf("/proc/%d/exe", w.facts.PID)); err != nil {
+			l.o.Log.Warn("program of a worker of another version is not kept", "instance", id, "error", err)
+		}
+	}
 	l.keep(id, w)
 	l.o.Log.Info("worker adopted", "instance", id, "pid", w.facts.PID, "port", w.facts.Port, "version", w.facts.Version)
 	return w, nil

@@ -30,7 +30,7 @@ import (
 // Options is what a Launcher works with.
 type Options struct {
 	Dir        string   // holds one folder per instance
-	Executable string   // absolute; started for every worker
+	Executable string   // absolute; the program of Version
 	Args       []string // its arguments; {"worker"} if nil
 	// Env is the whole environment of a worker, for example TZ or SSL_CERT_FILE. Nothing
 	// is inherited. No secrets: other programs can read it.
@@ -45,7 +45,8 @@ type Options struct {
 // Launcher implements instances.Launcher with child processes. It is safe for concurrent
 // use, for different instances at once.
 type Launcher struct {
-	o Options
+	o        Options
+	programs programs
 
 	mu   sync.Mutex
 	runs map[instances.ID]*worker // those that this launcher started or found, while they run
@@ -78,11 +79,12 @@ func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.W
 			fmt.Errorf("launch worker of %s: %w", spec.ID, err))
 	}
 	l.keep(spec.ID, w)
-	l.o.Log.Info("worker started", "instance", spec.ID, "pid", w.facts.PID, "port", w.facts.Port)
+	l.o.Log.Info("worker started", "instance", spec.ID, "pid", w.facts.PID, "port", w.facts.Port, "version", w.facts.Version)
 	return w, nil
 }
 
 func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
+	program, version := l.program(spec.Version)
 	dir, err := l.folder(spec.ID)
 	if err != nil {
 		return nil, err
@@ -115,7 +117,8 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 	defer feed.Close()
 
 	pidfd := -1
-	cmd := exec.Command(l.o.Executable, l.o.Args...)
+	cmd := exec.Command(program, l.o.Args...)
+	cmd.Args[0] = programName
 	cmd.Env = append([]string{}, l.o.Env...) // never nil: nil would mean all of ours
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
@@ -131,7 +134,7 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 	if err != nil {
 		return fail(err)
 	}
-	note := record{Token: token, Version: l.o.Version, Port: spec.Port, StartedAt: time.Now().UTC()}
+	note := record{Token: token, Version: version, Port: spec.Port, StartedAt: time.Now().UTC()}
 	if note.identity, err = identify(cmd.Process.Pid); err != nil {
 		handle.Close()
 		return fail(err)
@@ -147,6 +150,18 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 		return fail(err)
 	}
 	return newWorker(dir, note, handle, cmd), nil
+}
+
+// programName is what a list of processes calls a worker's program.
+const programName = "switchboard"
+
+// program returns what to execute for a version, and which version that is: the present one
+// for "" and for a version whose program is gone.
+func (l *Launcher) program(version string) (path, found string) {
+	if path, ok := l.programs.path(version); ok {
+		return path, version
+	}
+	return l.o.Executable, l.o.Version
 }
 
 // Discard removes the folder of an instance; see instances.Launcher.

@@ -135,6 +135,9 @@ func (w *worker) watch(forget func()) {
 	if w.child != nil {
 		_ = w.child.Wait() // the status says more than the error
 		status = w.child.ProcessState
+	} else if found, err := os.FindProcess(w.facts.PID); err == nil {
+		// It is our child all the same if this process has executed a new program since.
+		status, _ = found.Wait()
 	}
 	w.reaped = true
 	asked := w.asked

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -52,10 +51,6 @@ type panelOptions struct {
 // openPanel puts the panel together. Whatever can be wrong with the configuration is a
 // refusal, and found before anything is made on disk. Close has to be called afterwards.
 func openPanel(ctx context.Context, env environment, c config, o panelOptions) (_ *panel, err error) {
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find own executable: %w", err)
-	}
 	listener, err := listen(c)
 	if err != nil {
 		return nil, err
@@ -102,7 +97,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Databases: databases,
 		Launcher: processes.New(processes.Options{
 			Dir:        filepath.Join(s.dir, "instances"),
-			Executable: executable,
+			Executable: "/proc/self/exe", // and not what an upgrade has put in its place
 			Env:        workerEnvironment(env),
 			ListenHost: c.WorkerHost,
 			Simulator:  c.Simulator(),
