@@ -297,10 +297,10 @@ func TestServe(t *testing.T) {
 		t.Errorf("user add: %+v", got)
 	}
 	get(t, first.setup, http.StatusNotFound)
+	first.stop(t)
 	if strings.Contains(first.stderr.String(), first.setup[len(first.url):]) {
 		t.Error("the set-up link is in the log")
 	}
-	first.stop(t)
 
 	second := startServe(t, dir)
 	if second.setup != "" {
@@ -315,7 +315,7 @@ type served struct {
 	url    string
 	setup  string // "" if none was printed
 	rest   chan string
-	stderr bytes.Buffer // to be read after stop, or when nothing is logged
+	stderr bytes.Buffer // to be read after stop
 }
 
 func startServe(t *testing.T, dir string) *served {
