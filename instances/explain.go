@@ -143,6 +143,7 @@ var causes = map[Reason]string{
 	TemporaryBan:     "WhatsApp has banned this account for a while.",
 	ReachOutLimit:    "WhatsApp refuses new conversations from this number for a while.",
 	ConnectFailure:   "WhatsApp refused to let this number in.",
+	DatabaseAway:     "The database server does not answer at the moment.",
 }
 
 // special is what a status with one of its reasons says differently from the status's own
@@ -165,7 +166,12 @@ var (
 			NoNetwork:       codeLater, ConnectionLost: codeLater, ServerBusy: codeLater, NoProof: codeLater, ConnectFailure: codeLater,
 			WorkerCrashed: codeAgain, WorkerKilled: codeAgain, WorkerSilent: codeAgain,
 		},
-		Connected: {ReachOutLimit: {label: "Connected, no new chats", tone: Warning}},
+		Connected: {
+			ReachOutLimit: {label: "Connected, no new chats", tone: Warning},
+			DatabaseAway: {label: "Connected, database away", tone: Warning,
+				after: "The number itself is connected. Messages that arrive are not confirmed to WhatsApp until they are stored, so none is lost. It goes on by itself as soon as the database is back.",
+				next:  []Action{{Open, "Look at the number"}}},
+		},
 		LoggedOut: {AccountBlocked: {label: "Blocked by WhatsApp",
 			after: "Its messages here are kept. Once WhatsApp lets the account in again, pair it again."}},
 		Restricted: {TemporaryBan: {label: "Banned for a while"}, ReachOutLimit: {label: "No new chats"}},

@@ -87,6 +87,7 @@ func TestExplainSaysWhy(t *testing.T) {
 		{PairingPhone, WorkerKilled, "ended from outside. It runs again: scan the code", Waiting, Open},
 		{PairingPhone, NoNetwork, "cannot be reached from here. The code appears as soon as", Waiting, Open},
 		{Connected, ReachOutLimit, "open conversations", Warning, Open},
+		{Connected, DatabaseAway, "not confirmed to WhatsApp until they are stored", Warning, Open},
 		{Backoff, WorkerKilled, "ended from outside. It is started again by itself", Warning, DoRestart},
 		{LoggedOut, LoggedOutByPhone, "phone removed", Bad, DoPair},
 		{Restricted, ReachOutLimit, "refuses new conversations", Bad, DoReconnect},

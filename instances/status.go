@@ -60,4 +60,5 @@ const (
 	TemporaryBan     Reason = "temporary_ban"
 	ReachOutLimit    Reason = "reach_out_limit" // 463: new chats are refused for a while
 	ConnectFailure   Reason = "connect_failure" // WhatsApp refused the login for another reason
+	DatabaseAway     Reason = "database_away"   // the database server is away: what arrives waits
 )

@@ -24,6 +24,10 @@ func (k *keeper) connected() {
 }
 
 func (k *keeper) sayConnected() {
+	if k.away {
+		k.say(instances.Connected, instances.DatabaseAway, nil)
+		return
+	}
 	if k.limited {
 		k.say(instances.Connected, instances.ReachOutLimit, func(r *instances.Report) { r.RetryAt = k.until })
 		return

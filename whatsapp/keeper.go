@@ -36,6 +36,8 @@ type keeper struct {
 
 	limited bool      // WhatsApp refuses new conversations …
 	until   time.Time // … until then, if it said so
+
+	away bool // the database server is, as it was published
 }
 
 func newKeeper(s *Session) *keeper { return &keeper{Session: s, a: s.current()} }
@@ -65,6 +67,7 @@ func (k *keeper) run() {
 
 // act does what is due and returns when something is due next.
 func (k *keeper) act(now time.Time) time.Time {
+	k.noteAway()
 	if due(k.dialAt, now) && !k.dialing {
 		k.dial()
 	}

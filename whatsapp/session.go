@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -55,6 +56,7 @@ type Session struct {
 	stop   chan struct{}
 	done   chan struct{} // closed when the keeper has ended
 	once   sync.Once     // for Close
+	away   atomic.Bool   // the database server is
 
 	mu      sync.Mutex
 	account *account
@@ -122,6 +124,13 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 // take makes device the session's.
 func (s *Session) take(device *store.Device) *account {
 	a := &account{device: device, guard: serial.Wrap(device)}
+	a.guard.Persist = func(ctx context.Context, do func() error) error {
+		err := persist(ctx, do)
+		if errors.Is(err, context.Canceled) {
+			s.tell((*keeper).notStored)
+		}
+		return err
+	}
 	a.client = whatsmeow.NewClient(device, bridge(s.log))
 	s.network.equip(a.client, s.pace.socket)
 	a.client.BackgroundEventCtx = s.ctx

@@ -23,6 +23,7 @@ import (
 
 	"switchboard/engine"
 	"switchboard/instances"
+	"switchboard/isolation/pgtest"
 	"switchboard/messages"
 	"switchboard/migrations"
 	"switchboard/whatsapp/simulator"
@@ -62,6 +63,7 @@ func runIn(m *testing.M) int {
 		panic(err)
 	}
 	defer fleet.Close()
+	defer pgtest.Stop()
 	return m.Run()
 }
 
@@ -105,12 +107,13 @@ func within(t *testing.T) context.Context {
 type place struct {
 	t          *testing.T
 	main, keys *sql.DB
+	dialect    string
 	messages   *messages.Messages
 }
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, main: newDB(t), keys: newDB(t)}
+	p := &place{t: t, main: newDB(t), keys: newDB(t), dialect: "sqlite3"}
 	if err := migrations.Up(t.Context(), p.main, engine.SQLite, migrations.Instance); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +144,7 @@ func (p *place) open(pace pace) *Session {
 func (p *place) openAt(sim *Simulator, pace pace) *Session {
 	p.t.Helper()
 	s, err := Open(within(p.t), Options{
-		Keys: p.keys, Dialect: "sqlite3", Messages: p.messages, Simulator: sim,
+		Keys: p.keys, Dialect: p.dialect, Messages: p.messages, Simulator: sim,
 		Log: testLog(p.t.Name()), pace: &pace,
 	})
 	if err != nil {

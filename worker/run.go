@@ -135,11 +135,12 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 	if err != nil {
 		return db, nil, err
 	}
-	if db.main, err = isolation.OpenMain(ctx, doc.Database); err != nil {
+	var watch outage
+	if db.main, err = watch.of("main").Main(ctx, doc.Database); err != nil {
 		return db, nil, err
 	}
 	var dialect string
-	if db.keys, dialect, err = isolation.OpenKeys(ctx, doc.Database); err != nil {
+	if db.keys, dialect, err = watch.of("keys").Keys(ctx, doc.Database); err != nil {
 		_ = db.main.Close()
 		return db, nil, err
 	}
@@ -150,6 +151,7 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 		db.close()
 		return db, nil, diagnose(doc.Database, err)
 	}
+	watch.toward(session.DatabaseAway)
 	return db, session, nil
 }
 

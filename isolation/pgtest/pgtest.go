@@ -56,6 +56,11 @@ func New(t testing.TB) Database {
 	if err != nil {
 		t.Fatalf("PostgreSQL: %v", err)
 	}
+	return s.database(t)
+}
+
+func (s *server) database(t testing.TB) Database {
+	t.Helper()
 	tag := fmt.Sprintf("t%d", counting.Add(1))
 	db, err := sql.Open("pgx", s.uri("postgres", password, "postgres"))
 	if err != nil {
@@ -81,8 +86,12 @@ func Stop() {
 }
 
 type server struct {
-	dir   string
-	port  int
+	dir     string
+	port    int
+	program string
+	as      *syscall.SysProcAttr
+
+	// Of the process that runs now.
 	ended chan struct{}
 	cmd   *exec.Cmd
 }
@@ -91,7 +100,18 @@ func (s *server) uri(role, secret, database string) string {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", role, secret, s.port, database)
 }
 
+// start makes the cluster that all tests share.
 func start() (*server, error) {
+	s, err := boot()
+	if err != nil {
+		return nil, err
+	}
+	started.Store(s)
+	return s, s.prepare()
+}
+
+// boot makes a cluster and starts it.
+func boot() (*server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -119,38 +139,39 @@ func start() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, port: port, ended: make(chan struct{})}
-	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off",
-		"-c", "full_page_writes=off", "-c", "logging_collector=off")
-	s.cmd.Dir, s.cmd.SysProcAttr = dir, as
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return nil, err
-	}
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.run(); err != nil {
-		return nil, err
-	}
-	started.Store(s)
-	return s, s.prepare()
+	s := &server{dir: dir, port: port, program: filepath.Join(bin, "postgres"), as: as}
+	return s, s.run()
 }
 
 // run starts the server so that it ends with the test binary, however that ends: the
 // kernel tells it when the thread that started it is gone.
 func (s *server) run() error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	cmd, ended := exec.Command(s.program, "-D", filepath.Join(s.dir, "data"), "-p", strconv.Itoa(s.port), "-k", s.dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off",
+		"-c", "full_page_writes=off", "-c", "logging_collector=off"), make(chan struct{})
+	cmd.Dir, cmd.SysProcAttr = s.dir, s.as
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT
+	cmd.Stdout, cmd.Stderr = log, log
 	failed := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlock
-		s.cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT
-		err := s.cmd.Start()
+		err := cmd.Start()
 		failed <- err
 		if err == nil {
-			_ = s.cmd.Wait()
-			close(s.ended)
+			_ = cmd.Wait()
+			close(ended)
 		}
 	}()
-	return <-failed
+	if err := <-failed; err != nil {
+		return err
+	}
+	s.cmd, s.ended = cmd, ended
+	return nil
 }
 
 // prepare waits for the server and closes what every role may enter by default.
@@ -181,9 +202,13 @@ func (s *server) prepare() error {
 }
 
 func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // at once
-	<-s.ended
+	s.end(syscall.SIGQUIT) // at once
 	_ = os.RemoveAll(s.dir)
+}
+
+func (s *server) end(with syscall.Signal) {
+	_ = s.cmd.Process.Signal(with)
+	<-s.ended
 }
 
 // memory returns a folder in memory, where making databases is ten times as fast, if there

@@ -29,6 +29,12 @@ const loanTime = 3 * time.Second
 
 // Guard gives out the turn of one device. It is safe for concurrent use.
 type Guard struct {
+	// Persist, if it is set, runs what has to be read or written before a message can be
+	// decrypted, and may run it again after an error. It has to be set before the client
+	// connects. An error that whatsmeow gets makes it acknowledge the message, unless the
+	// error wraps context.Canceled.
+	Persist func(ctx context.Context, do func() error) error
+
 	turn chan struct{} // holds a token while nobody has the turn
 
 	mu   sync.Mutex
@@ -48,6 +54,13 @@ func Wrap(device *store.Device) *Guard {
 	g.turn <- struct{}{}
 	g.attach(device)
 	return g
+}
+
+func (g *Guard) persist(ctx context.Context, do func() error) error {
+	if g.Persist == nil {
+		return do()
+	}
+	return g.Persist(ctx, do)
 }
 
 // attach puts the guard in front of the stores that device has now.

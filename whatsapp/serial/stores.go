@@ -52,7 +52,9 @@ func (s *sessions) DeleteAllSessions(ctx context.Context, phone string) error {
 }
 
 func (s *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
-	return s.guard.within(ctx, func() error { return s.SessionStore.MigratePNToLID(ctx, pn, lid) })
+	return s.guard.persist(ctx, func() error {
+		return s.guard.within(ctx, func() error { return s.SessionStore.MigratePNToLID(ctx, pn, lid) })
+	})
 }
 
 // buffer is an event buffer whose decryptions each have the turn from beginning to end.
@@ -61,7 +63,20 @@ type buffer struct {
 	guard *Guard
 }
 
+// GetBufferedEvent is the first that whatsmeow does with a message.
+func (b *buffer) GetBufferedEvent(ctx context.Context, hash [32]byte) (event *store.BufferedEvent, err error) {
+	err = b.guard.persist(ctx, func() error {
+		event, err = b.EventBuffer.GetBufferedEvent(ctx, hash)
+		return err
+	})
+	return event, err
+}
+
 func (b *buffer) DoDecryptionTxn(ctx context.Context, decrypt func(context.Context) error) error {
+	return b.guard.persist(ctx, func() error { return b.decrypt(ctx, decrypt) })
+}
+
+func (b *buffer) decrypt(ctx context.Context, decrypt func(context.Context) error) error {
 	h := &hold{guard: b.guard, keep: true}
 	// Before the transaction and not in it: a writer of SQLite that waited here would keep
 	// the one that has the turn from writing.

@@ -1,0 +1,176 @@
+//go:build !race
+
+package whatsapp
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"switchboard/engine"
+	"switchboard/instances"
+	"switchboard/isolation"
+	"switchboard/isolation/pgtest"
+	"switchboard/messages"
+)
+
+// onServer is a number whose databases are on a server, as a worker opens them.
+func onServer(t *testing.T, main, keys pgtest.Database) (*place, *Session, string) {
+	t.Helper()
+	told := make(chan bool, 100)
+	opener := isolation.Opener{Away: func(away bool) { told <- away }}
+	access := instances.Access{Engine: engine.Postgres, Main: main.URI, Keys: keys.URI}
+	p := &place{t: t}
+	var err error
+	if p.main, err = opener.Main(t.Context(), access); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.main.Close() })
+	if p.keys, p.dialect, err = opener.Keys(t.Context(), access); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.keys.Close() })
+	p.messages = messages.New(p.main)
+	s, owner := p.open(quick), newPhone(t, "Owner")
+	go func() {
+		for away := range told {
+			s.DatabaseAway(away)
+		}
+	}()
+	scan(t, s, owner)
+	return p, s, owner.Number()
+}
+
+// statuses collects every status that a session has, until the function it returns is called.
+func statuses(s *Session) func() []instances.Status {
+	ctx, cancel := context.WithCancel(context.Background())
+	var seen []instances.Status
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			changed := s.Changed()
+			if status := s.Report().Status; !slices.Contains(seen, status) {
+				seen = append(seen, status)
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() []instances.Status {
+		cancel()
+		watching.Wait()
+		return seen
+	}
+}
+
+// The server stops under traffic: nothing is acknowledged that is not stored, the connection
+// to WhatsApp stays, and when the server is back everything is there, once.
+func TestAnOutageCostsNoMessageAndNoConnection(t *testing.T) {
+	t.Parallel()
+	cluster := pgtest.Own(t)
+	p, s, number := onServer(t, cluster.New(t), cluster.New(t))
+	friend := newPhone(t, "Friend")
+	send := func(text string) {
+		t.Helper()
+		if _, err := friend.SendText(within(t), number, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("before")
+	p.one("the first message", text("before"))
+	sendText(t, s, friend.Number(), "answer") // from here on without prekeys
+	arrives(t, friend, 0, "answer")
+	seen := statuses(s)
+
+	const n = 20
+	for round := range 2 {
+		cluster.Stop()
+		var sent []string
+		for i := range n {
+			entry, err := friend.SendText(within(t), number, fmt.Sprint("meanwhile ", round, " ", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent = append(sent, entry.ID)
+		}
+		untilIs(t, s, instances.Connected, instances.DatabaseAway)
+		if waiting := unacknowledged(number); waiting < n {
+			t.Errorf("only %d of %d messages wait for an acknowledgement without a database", waiting, n)
+		}
+		cluster.Start(t)
+		untilIs(t, s, instances.Connected, "")
+		for _, id := range sent {
+			p.one("what was sent meanwhile", func(m messages.Message) bool { return m.ID == id && m.Kind == messages.Text })
+		}
+	}
+	send("after")
+	p.one("the last message", text("after"))
+	if got := count(fromOthers, p.all()); got != 2*n+2 {
+		t.Errorf("%d messages are stored, want %d", got, 2*n+2)
+	}
+	if got := seen(); !slices.Equal(got, []instances.Status{instances.Connected}) {
+		t.Errorf("the number was %v", got)
+	}
+}
+
+// unacknowledged is how many messages the network keeps for a number's device.
+func unacknowledged(number string) (n int) {
+	for _, d := range network1.Devices(number) {
+		if d.JID.Device != 0 {
+			n += d.Queued
+		}
+	}
+	return n
+}
+
+// Connections to the server are killed one by one, while messages go in and out.
+func TestKilledConnectionsCostNothing(t *testing.T) {
+	t.Parallel()
+	main, keys := pgtest.New(t), pgtest.New(t)
+	p, s, number := onServer(t, main, keys)
+	friend := newPhone(t, "Friend")
+	if _, err := friend.SendText(within(t), number, "before"); err != nil {
+		t.Fatal(err)
+	}
+	p.one("the first message", text("before"))
+	sendText(t, s, friend.Number(), "answer")
+	arrives(t, friend, 0, "answer")
+	seen := statuses(s)
+
+	super, err := sql.Open("pgx", main.SuperURI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer super.Close()
+	p.messages = messages.New(super) // for the test to look into, undisturbed
+	killed := 0
+	const n = 60
+	for i := range n {
+		if _, err := friend.SendText(within(t), number, fmt.Sprint("under fire ", i)); err != nil {
+			t.Fatal(err)
+		}
+		for hit, try := 0, 0; hit == 0 && try < 200; try++ {
+			if err := super.QueryRowContext(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
+				WHERE usename IN ($1, $2) ORDER BY random() LIMIT 1) AS victim`, main.Tag, keys.Tag).Scan(&hit); err != nil {
+				t.Fatal(err)
+			}
+			killed += hit
+		}
+	}
+	for i := range n {
+		p.one("a message", text(fmt.Sprint("under fire ", i)))
+	}
+	if got := count(fromOthers, p.all()); got != n+1 {
+		t.Errorf("%d messages are stored, want %d", got, n+1)
+	}
+	t.Logf("%d connections killed, the number was %v", killed, seen())
+	if killed < 5 {
+		t.Error("hardly a connection was killed, so nothing was tested")
+	}
+}
