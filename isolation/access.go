@@ -60,20 +60,33 @@ func OpenReadOnly(ctx context.Context, name, dsn string) (*sql.DB, error) {
 
 // Exists tells whether there is anything of the two databases of an instance.
 func (d *Databases) Exists(ctx context.Context, id instances.ID) (bool, error) {
+	n, err := d.count(ctx, id)
+	return n > 0, err
+}
+
+// Complete tells whether both databases of an instance exist.
+func (d *Databases) Complete(ctx context.Context, id instances.ID) (bool, error) {
+	n, err := d.count(ctx, id)
+	return n == 2, err
+}
+
+func (d *Databases) count(ctx context.Context, id instances.ID) (n int, err error) {
 	if err := check(id); err != nil {
-		return false, err
+		return 0, err
 	}
 	switch p := d.place.(type) {
 	case files:
 		for _, file := range []engine.File{p.main(id), p.keys(id)} {
-			if _, err := os.Stat(file.Path); !errors.Is(err, fs.ErrNotExist) {
-				return true, err
+			if _, err := os.Stat(file.Path); err == nil {
+				n++
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return 0, fmt.Errorf("look for databases of %s: %w", id, err)
 			}
 		}
-		return false, nil
+		return n, nil
 	case *server:
 		found, err := p.find(ctx, id)
-		return len(found) > 0, err
+		return len(found), err
 	}
-	return false, fmt.Errorf("look for databases of %s: unknown engine", id)
+	return 0, fmt.Errorf("look for databases of %s: unknown engine", id)
 }

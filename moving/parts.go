@@ -33,7 +33,7 @@ type part struct {
 }
 
 var (
-	messages = ours(archive.Main, migrations.Instance)
+	messages = ours(archive.Main, migrations.Instance, "lease")
 	// Records of numbers move one by one, and the passwords of a database server stay there.
 	// What signs a browser in is of no use in a backup: it would bring back what was revoked.
 	people = ours(archive.Control, migrations.Panel, "instances", "database_passwords",

@@ -40,6 +40,8 @@ func commands() []command {
 		{"simulator", "run a simulated WhatsApp network", simulate},
 		{"user", "add, list and change the people who may sign in", user},
 		{"token", "add, list and revoke the tokens of the management API", token},
+		{"backup", "write everything, or one number, into an encrypted file", backup},
+		{"restore", "bring back a backup, or a deleted number", restore},
 		{"version", "print the version", printVersion},
 		{"help", "print this text", help},
 		{"worker", "run one number (started by serve, not by people)", runWorker},

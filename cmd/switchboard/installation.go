@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"switchboard/archive"
+	"switchboard/isolation"
+	"switchboard/moving"
+	"switchboard/secrets"
+)
+
+// installation is a whole installation, for the commands that move numbers.
+type installation struct {
+	moving.Installation
+	storage *storage
+	release func()
+}
+
+// openInstallation opens what c names. With alone, no panel may work with the storage folder
+// meanwhile.
+func openInstallation(ctx context.Context, c config, alone bool) (_ *installation, err error) {
+	in := &installation{}
+	var undo []func()
+	in.release = func() {
+		for i := len(undo) - 1; i >= 0; i-- {
+			undo[i]()
+		}
+	}
+	defer func() {
+		if err != nil {
+			in.release()
+		}
+	}()
+	if in.storage, err = openStorage(ctx, c, false); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() { _ = in.storage.Close() })
+	if alone {
+		unlock, err := in.storage.lock()
+		if err != nil {
+			return nil, err
+		}
+		undo = append(undo, unlock)
+	}
+	box, err := secrets.New(in.storage.key, passwordsPurpose)
+	if err != nil {
+		return nil, err
+	}
+	databases, err := isolation.Open(ctx, c.DBURI, in.storage.dir, isolation.WithVault(in.storage.store, box))
+	if err != nil {
+		return nil, &refusal{faults: []string{sentence(err)}}
+	}
+	undo = append(undo, func() { _ = databases.Close() })
+	in.Installation = moving.Installation{
+		Store: in.storage.store, Databases: databases, Dir: in.storage.dir,
+		PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost),
+	}
+	return in, nil
+}
+
+// What is derived from the secret key.
+const (
+	passwordsPurpose = "database passwords"
+	deletedPurpose   = "backups of deleted numbers"
+)
+
+// keepDeleted is how long the last backup of a deleted number is kept.
+const keepDeleted = 30 * 24 * time.Hour
+
+// deletedNumbers returns where the last backups of deleted numbers are.
+func deletedNumbers(s *storage) (moving.Deleted, error) {
+	key, err := secrets.Derive(s.key, deletedPurpose)
+	return moving.Deleted{Dir: filepath.Join(s.dir, "deleted"), Key: archive.Random(key), Program: version(), For: keepDeleted}, err
+}

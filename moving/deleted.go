@@ -1,0 +1,132 @@
+package moving
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"switchboard/archive"
+	"switchboard/instances"
+	"switchboard/isolation"
+)
+
+// Deleted keeps the last backups of numbers that were deleted or replaced, for a while.
+type Deleted struct {
+	Dir     string      // <STORAGE_DIR>/deleted
+	Key     archive.Key // of the installation: nobody is there to give a passphrase
+	Program string      // version
+	For     time.Duration
+}
+
+// Kept is one of these backups.
+type Kept struct {
+	ID    instances.ID
+	At    time.Time
+	Until time.Time
+	Path  string
+	Bytes int64
+}
+
+const (
+	keptTime   = "20060102T150405.000Z"
+	keptSuffix = ".backup"
+)
+
+// Keep writes the backup of a number that is about to be removed. One that was never paired,
+// and one of whose databases nothing is left, because its removal had begun before, need
+// none. Neither does a damaged one: there is nothing that could be read.
+func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) error {
+	inst, err := in.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	if inst == nil || inst.JID == "" {
+		return nil
+	}
+	if whole, err := in.whole(ctx, id); err != nil || !whole {
+		return err
+	}
+	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
+		return fmt.Errorf("make folder for last backups: %w", err)
+	}
+	now := time.Now().UTC()
+	path := filepath.Join(d.Dir, string(id)+"-"+now.Format(keptTime)+keptSuffix)
+	return WriteFile(path, func(f *os.File) error {
+		w, err := archive.NewWriter(f, d.Key, archive.Header{Program: d.Program, CreatedAt: now})
+		if err != nil {
+			return err
+		}
+		if err := in.BackupNumber(ctx, w, id); err != nil {
+			return err
+		}
+		return w.Close()
+	})
+}
+
+// whole tells whether both databases of a number can be read.
+func (in Installation) whole(ctx context.Context, id instances.ID) (bool, error) {
+	if complete, err := in.Databases.Complete(ctx, id); err != nil || !complete {
+		return false, err
+	}
+	from, err := in.open(ctx, id)
+	if errors.Is(err, isolation.ErrDamaged) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	from.close()
+	return true, nil
+}
+
+// List returns what is kept, the newest first.
+func (d Deleted) List() ([]Kept, error) {
+	entries, err := os.ReadDir(d.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list last backups: %w", err)
+	}
+	var all []Kept
+	for _, entry := range entries {
+		stem, is := strings.CutSuffix(entry.Name(), keptSuffix)
+		id, stamp, _ := strings.Cut(stem, "-")
+		at, err := time.Parse(keptTime, stamp)
+		if !is || err != nil || !instances.ID(id).Valid() {
+			continue
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("list last backups: %w", err)
+		}
+		all = append(all, Kept{instances.ID(id), at, at.Add(d.For), filepath.Join(d.Dir, entry.Name()), info.Size()})
+	}
+	slices.SortFunc(all, func(a, b Kept) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.ID, b.ID)) })
+	return all, nil
+}
+
+// Prune removes what was kept for long enough, and what a killed process left half-written.
+func (d Deleted) Prune() error {
+	all, err := d.List()
+	if err != nil {
+		return err
+	}
+	for _, k := range all {
+		if time.Now().After(k.Until) {
+			err = errors.Join(err, os.Remove(k.Path))
+		}
+	}
+	drafts, _ := filepath.Glob(filepath.Join(d.Dir, draftPattern)) // the pattern is right
+	for _, draft := range drafts {
+		if info, stat := os.Stat(draft); stat == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			err = errors.Join(err, os.Remove(draft))
+		}
+	}
+	return err
+}
