@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -26,6 +27,8 @@ type panel struct {
 	url  string
 	dir  string // working directory; the storage folder is storages in it
 	vars []string
+
+	program string // "": the one under test
 }
 
 // startPanel starts a panel in a folder of its own, on that simulated network.
@@ -45,7 +48,7 @@ func startPanel(t testing.TB, network *network, vars ...string) *panel {
 // serve starts the panel, for the first time or once more.
 func (p *panel) serve(t testing.TB, flags ...string) {
 	t.Helper()
-	p.process = start(t, p.dir, p.vars, append([]string{"serve"}, flags...)...)
+	p.process = startProgram(t, cmp.Or(p.program, binary), p.dir, p.vars, append([]string{"serve"}, flags...)...)
 	p.url = p.line(`^Switchboard is at (http\S+)$`)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -29,7 +30,13 @@ type process struct {
 // start runs the program in dir with just these variables. It is killed when the test ends.
 func start(t testing.TB, dir string, vars []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: strings.Join(args, " "), cmd: exec.Command(binary, args...), changed: sync.NewCond(&sync.Mutex{})}
+	return startProgram(t, binary, dir, vars, args...)
+}
+
+// startProgram starts another build of the program.
+func startProgram(t testing.TB, program, dir string, vars []string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, name: strings.Join(args, " "), cmd: exec.Command(program, args...), changed: sync.NewCond(&sync.Mutex{})}
 	p.cmd.Dir = dir
 	p.cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, vars...)
 	p.cmd.Stderr = &p.stderr
@@ -127,7 +134,7 @@ func endAll() {
 		if err != nil {
 			continue
 		}
-		if exe, _ := os.Readlink("/proc/" + e.Name() + "/exe"); exe == binary {
+		if exe, _ := os.Readlink("/proc/" + e.Name() + "/exe"); strings.HasPrefix(exe, filepath.Dir(binary)) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}

@@ -37,6 +37,7 @@ func (s *Supervisor) Open(ctx context.Context) error {
 		looking.Wait()
 		close(s.adopted)
 	}()
+	go s.rollOut()
 	s.o.Log.Info("supervisor opened", "instances", len(all))
 	return nil
 }

@@ -38,6 +38,7 @@ type runner struct {
 
 	work      *work       // under way, or nil
 	access    *Access     // made by provisioning, for the launch that follows at once
+	version   string      // that the next launch is to have; "" for the present one
 	place     func()      // gives back the place among the starting ones; nil without one
 	queue     bool        // the next launch waits for a place
 	held      bool        // failed: a person decides

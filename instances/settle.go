@@ -97,7 +97,7 @@ func (r *runner) launch() {
 	r.inst.RetryAt = time.Time{}
 	r.before = nil
 	r.move(Starting, r.carried)
-	spec := Spec{ID: r.inst.ID, Name: r.inst.Name, Port: r.inst.Port}
+	spec := Spec{ID: r.inst.ID, Name: r.inst.Name, Port: r.inst.Port, Version: r.version}
 	access, queue := r.access, r.queue
 	r.access, r.queue = nil, false
 	var begun *work
@@ -126,6 +126,9 @@ func (r *runner) launch() {
 			switch {
 			case err == nil:
 				r.attach(w)
+				if r.version == spec.Version && r.inst.Version != spec.Version {
+					r.version = "" // the program of that version is gone
+				}
 				if r.inst.Desired == Running && !r.removing {
 					r.move(Starting, r.carried) // the wish may have changed to and fro
 				}

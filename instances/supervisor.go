@@ -34,6 +34,7 @@ type Options struct {
 	Launcher  Launcher
 	Importer  Importer
 	Log       *slog.Logger
+	Version   string              // of this program; workers of another one are replaced
 	PortStart int                 // the lowest port a worker gets
 	PortFree  func(port int) bool // says whether no other program listens there
 	// OnChange sees every change of status, reason or wish, in order for one instance, on
@@ -69,6 +70,7 @@ type Supervisor struct {
 	state   state
 	runners map[ID]*runner
 	known   map[ID]bool // every id that ever was in this process
+	rollout Rollout
 }
 
 // state of a supervisor.

@@ -78,6 +78,9 @@ func (r *runner) attach(w Worker) {
 	r.began, r.heard, r.last, r.stopAgain = time.Now(), time.Now(), Report{}, time.Time{}
 	f := w.Facts()
 	r.inst.PID, r.inst.Version, r.inst.StartedAt = f.PID, f.Version, f.StartedAt
+	if f.Version != r.s.o.Version {
+		r.version = f.Version // until the roll-out comes to it, or has shown that the new one is no good
+	}
 }
 
 // detach forgets a worker that has ended.

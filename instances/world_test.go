@@ -1,6 +1,7 @@
 package instances
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -32,6 +33,8 @@ type world struct {
 	did       []string           // provision, launch, stop, drop, discard, remove, in order
 	running   map[ID]*fakeWorker // at most one for each
 	mute      bool               // new workers say nothing
+	version   string             // of the program whose supervisor is opened
+	broken    string             // workers of this version end at once
 	launches  int
 	changes   []string
 }
@@ -50,14 +53,14 @@ func inWorld(t *testing.T, f func(*testing.T, *world)) {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, requests: map[string]ID{}, running: map[ID]*fakeWorker{}}
+	return &world{t: t, version: "1", requests: map[string]ID{}, running: map[ID]*fakeWorker{}}
 }
 
 // open opens a supervisor over what is there, as a new process would.
 func (w *world) open() {
 	w.t.Helper()
 	w.Supervisor = NewSupervisor(Options{
-		Store: w, Databases: w, Launcher: fakeLauncher{w}, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001,
+		Store: w, Databases: w, Launcher: fakeLauncher{w}, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001, Version: w.version,
 		PortFree: func(port int) bool { return port != 3002 },
 		OnChange: func(a, b Instance) {
 			w.note(&w.changes, string(a.Status)+">"+string(b.Status)+" "+string(b.Reason)+" "+string(b.Desired))
@@ -281,9 +284,13 @@ func (l fakeLauncher) Launch(ctx context.Context, spec Spec) (Worker, error) {
 		w.t.Errorf("launched with %+v", spec)
 	}
 	w.launches++
-	w.running[spec.ID] = newFakeWorker(w, spec.ID, 100+w.launches, spec.Port)
-	w.running[spec.ID].mute = w.mute
-	return w.running[spec.ID], nil
+	f := newFakeWorker(w, spec.ID, 100+w.launches, spec.Port)
+	f.mute, f.facts.Version = w.mute, cmp.Or(spec.Version, w.version)
+	w.running[spec.ID] = f
+	if w.broken != "" && w.broken == f.facts.Version {
+		go f.end(Exit{Reason: WorkerCrashed, Lines: []string{"I am broken"}})
+	}
+	return f, nil
 }
 
 func (l fakeLauncher) Find(ctx context.Context, id ID) (Worker, error) {
@@ -328,7 +335,7 @@ type fakeWorker struct {
 }
 
 func newFakeWorker(w *world, id ID, pid, port int) *fakeWorker {
-	return &fakeWorker{w: w, id: id, facts: Facts{PID: pid, Port: port, Version: "1", StartedAt: time.Now()},
+	return &fakeWorker{w: w, id: id, facts: Facts{PID: pid, Port: port, StartedAt: time.Now()},
 		report: Report{Status: Starting}, changed: make(chan struct{}), proven: true, exited: make(chan struct{})}
 }
 

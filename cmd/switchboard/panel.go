@@ -107,6 +107,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		}),
 		Importer:  importer,
 		Log:       o.log,
+		Version:   version(),
 		PortStart: c.WorkerPortStart,
 		PortFree:  portFree(c.WorkerHost),
 	})
@@ -155,6 +156,7 @@ func (p *panel) serve(stop stopping, detach bool) error {
 		err = fmt.Errorf("serve: %w", err)
 	case <-stop.first.Done():
 	}
+	detach = detach || stop.reload.Load()
 
 	quick, cancel := context.WithTimeout(stop.second, requestGrace)
 	defer cancel()
