@@ -107,8 +107,8 @@ func TestPassphrase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all, err := r.Numbers(); err != nil || len(all) != 1 || all[0] != number {
-		t.Errorf("numbers %+v, %v", all, err)
+	if all, err := r.Summary(); err != nil || len(all.Numbers) != 1 || all.Numbers[0] != number || all.Versions[archive.Keys] != 15 {
+		t.Errorf("summary %+v, %v", all, err)
 	}
 	if _, err := archive.NewReader(bytes.NewReader(sealed), archive.Passphrase("wrong")); !errors.Is(err, archive.ErrPassphrase) || fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a wrong passphrase: %v", err)
@@ -125,7 +125,7 @@ func TestDamage(t *testing.T) {
 	read := func(b []byte) error {
 		r, err := archive.NewReader(bytes.NewReader(b), key)
 		if err == nil {
-			_, err = r.Numbers()
+			_, err = r.Summary()
 		}
 		return err
 	}

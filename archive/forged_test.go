@@ -55,7 +55,7 @@ func TestForged(t *testing.T) {
 	} {
 		r, err := NewReader(forge(t, c.lines...), Random("k"))
 		if err == nil {
-			_, err = r.Numbers()
+			_, err = r.Summary()
 		}
 		if !errors.Is(err, c.want) || fault.KindOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), c.word) {
 			t.Errorf("%s: %v", name, err)

@@ -90,19 +90,27 @@ func (a *Reader) Next() (Section, error) {
 	return Section{}, damaged(errors.New("a line out of place"))
 }
 
-// Numbers reads a backup to its end, which proves that it is complete and unaltered, and
-// returns the numbers in it.
-func (a *Reader) Numbers() ([]Number, error) {
-	var all []Number
+// Summary is what is in a backup.
+type Summary struct {
+	Numbers  []Number
+	Versions map[string]int64 // the newest schema of each part
+}
+
+// Summary reads a backup to its end, which proves that it is complete and unaltered.
+func (a *Reader) Summary() (Summary, error) {
+	all := Summary{Versions: map[string]int64{}}
 	for {
 		section, err := a.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return all, nil
 		case err != nil:
-			return nil, err
+			return Summary{}, err
 		case section.Number != nil:
-			all = append(all, *section.Number)
+			all.Numbers = append(all.Numbers, *section.Number)
+		default:
+			d := section.Database
+			all.Versions[d.Part] = max(all.Versions[d.Part], d.Version)
 		}
 	}
 }

@@ -166,11 +166,7 @@ func (in Installation) bring(ctx context.Context, inst instances.Instance, known
 	if err := fill(ctx, access, told); err != nil {
 		return err
 	}
-	if err := in.Store.SaveInstance(ctx, inst); err != nil {
-		return err
-	}
-	told(NumberDone)
-	return nil
+	return in.Store.SaveInstance(ctx, inst)
 }
 
 // clear removes a number that could not be brought in.

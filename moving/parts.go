@@ -105,9 +105,7 @@ func (p part) fill(ctx context.Context, c tables.Content, version int64, to targ
 	s.Close()
 	switch {
 	case version > current:
-		return fault.Wrap(fault.Unavailable, fmt.Sprintf(
-			"This comes from a newer version of Switchboard (%s: schema %d, this program knows %d); use that version or a later one.",
-			p.name, version, current), ErrNewer)
+		return p.newer(version, current)
 	case version < current:
 		return p.fillByWayOf(ctx, c, version, to)
 	}
@@ -121,20 +119,11 @@ func (p part) fill(ctx context.Context, c tables.Content, version int64, to targ
 // fillByWayOf fills a scratch database of the old schema, migrates it, and fills the target
 // from that.
 func (p part) fillByWayOf(ctx context.Context, c tables.Content, version int64, to target) (err error) {
-	dir, err := os.MkdirTemp(to.scratch, ".moving-*") // mode 0700
-	if err != nil {
-		return fmt.Errorf("make scratch folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	file := engine.At(filepath.Join(dir, "scratch"))
-	if err := file.Create(); err != nil {
-		return err
-	}
-	db, err := file.Open(ctx)
+	db, remove, err := scratch(ctx, to.scratch)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	if err := p.recreate(ctx, db, c.Tables(), version); err != nil {
 		return fmt.Errorf("make schema %d: %w", version, err)
 	}
@@ -153,6 +142,50 @@ func (p part) fillByWayOf(ctx context.Context, c tables.Content, version int64, 
 		return fmt.Errorf("schema %d did not change", version)
 	}
 	return p.fill(ctx, s, now, to)
+}
+
+// known makes sure that this program knows a version of the schema, by making its own.
+func (p part) known(ctx context.Context, version int64, dir string) (err error) {
+	db, remove, err := scratch(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if err := p.upgrade(ctx, db, engine.SQLite); err != nil {
+		return err
+	}
+	s, newest, err := p.snapshot(ctx, db, engine.SQLite)
+	if err != nil {
+		return err
+	}
+	s.Close()
+	if version > newest {
+		return p.newer(version, newest)
+	}
+	return nil
+}
+
+func (p part) newer(version, newest int64) error {
+	return fault.Wrap(fault.Unavailable, fmt.Sprintf(
+		"This comes from a newer version of Switchboard (%s: schema %d, this program knows %d); use that version or a later one.",
+		p.name, version, newest), ErrNewer)
+}
+
+// scratch makes an empty SQLite database in a folder of its own below dir.
+func scratch(ctx context.Context, below string) (_ *sql.DB, remove func() error, err error) {
+	dir, err := os.MkdirTemp(below, ".moving-*") // mode 0700
+	if err != nil {
+		return nil, nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	file := engine.At(filepath.Join(dir, "scratch"))
+	var db *sql.DB
+	if err = file.Create(); err == nil {
+		db, err = file.Open(ctx)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return db, func() error { return errors.Join(db.Close(), os.RemoveAll(dir)) }, nil
 }
 
 // sweep removes what a killed process left of scratch databases: there may be keys in them.

@@ -38,11 +38,16 @@ func (in Installation) Restore(ctx context.Context, open func() (*archive.Reader
 	if err != nil {
 		return nil, err
 	}
-	found, err := first.Numbers()
+	found, err := first.Summary()
 	if err != nil {
 		return nil, err
 	}
-	plans, release, err := in.plan(ctx, found, o)
+	for _, p := range []part{people, keys, messages} {
+		if err := p.known(ctx, found.Versions[p.name], in.Dir); err != nil {
+			return nil, err
+		}
+	}
+	plans, release, err := in.plan(ctx, found.Numbers, o)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +201,7 @@ func (in Installation) carryOut(ctx context.Context, r *archive.Reader, plans ma
 				return restored, fmt.Errorf("restore %s: %w", p.inst.ID, err)
 			}
 			restored = append(restored, p.inst)
+			told(Step{p.inst.ID, NumberDone, len(restored), len(plans)})
 		}
 	}
 }

@@ -33,16 +33,14 @@ func backup(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := mustBeThere(c); err != nil {
+		return err
+	}
 	in, err := openInstallation(ctx, c, false)
 	if err != nil {
 		return err
 	}
 	defer in.release()
-	if used, err := in.storage.used(ctx); err != nil {
-		return err
-	} else if !used {
-		return refuse("There is nothing to back up here. Check DB_URI and STORAGE_DIR.")
-	}
 	bar := newProgress(env.stderr)
 	var skipped []moving.Skipped
 	err = moving.WriteFile(out, func(f *os.File) error {

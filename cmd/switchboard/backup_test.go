@@ -92,7 +92,7 @@ func TestBackupAndRestore(t *testing.T) {
 
 	other := t.TempDir()
 	write(t, other, "secret", chosen)
-	expect(t, runIn(t, other, nil, "", "restore", "--in", file, "--passphrase-file", "secret"), 0, "Restored Shop")
+	expect(t, runIn(t, other, nil, "", "restore", "--in", file, "--passphrase-file", "secret"), 0, "Restored Shop", "1 of 1")
 	if got := textsOf(t, other, id); got != "Grüße" {
 		t.Errorf("the message is %q", got)
 	}
@@ -128,7 +128,7 @@ func TestBackupThatIsUsedWrongly(t *testing.T) {
 		{"", "needs one of", []string{"restore"}},
 		{"", "needs one of", []string{"restore", "--in", "x", "--list-deleted"}},
 		{chosen, "no such file", []string{"restore", "--in", "nowhere", "--passphrase-stdin"}},
-		{chosen, "nothing to back up", []string{"backup", "--out", "x", "--passphrase-stdin"}},
+		{chosen, "does not exist", []string{"backup", "--out", "x", "--passphrase-stdin"}},
 	} {
 		if got := runIn(t, dir, nil, c.stdin, c.args...); got.code != 2 || !strings.Contains(got.stderr, c.want) {
 			t.Errorf("%v: %+v", c.args, got)

@@ -10,7 +10,7 @@ import (
 func help(_ context.Context, env environment, _ []string) error {
 	fmt.Fprint(env.stdout, "Switchboard runs many WhatsApp numbers from one page, each in a process of its own.\n\nUsage: switchboard COMMAND [flags]\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(env.stdout, "  %-10s %s\n", c.name, c.summary)
+		fmt.Fprintf(env.stdout, "  %-16s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(env.stdout, "\n`switchboard COMMAND --help` lists a command's flags. Every variable of the README's\ntable is a flag of serve as well: APP_PORT is --app-port.\n")
 	return nil

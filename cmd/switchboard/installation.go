@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
 	"switchboard/archive"
+	"switchboard/engine"
 	"switchboard/isolation"
 	"switchboard/moving"
 	"switchboard/secrets"
@@ -73,4 +77,17 @@ const keepDeleted = 30 * 24 * time.Hour
 func deletedNumbers(s *storage) (moving.Deleted, error) {
 	key, err := secrets.Derive(s.key, deletedPurpose)
 	return moving.Deleted{Dir: filepath.Join(s.dir, "deleted"), Key: archive.Random(key), Program: version(), For: keepDeleted}, err
+}
+
+// mustBeThere makes sure that there is something in an installation that is to be read: opening one
+// that does not exist would make it.
+func mustBeThere(c config) error {
+	file, err := engine.ParseFile(c.DBURI)
+	if err != nil {
+		return nil // a database server makes nothing by itself
+	}
+	if _, err := os.Stat(file.Path); errors.Is(err, fs.ErrNotExist) {
+		return refuse("The database file %s does not exist. Check DB_URI and the working directory.", file.Path)
+	}
+	return nil
 }

@@ -42,6 +42,7 @@ func commands() []command {
 		{"token", "add, list and revoke the tokens of the management API", token},
 		{"backup", "write everything, or one number, into an encrypted file", backup},
 		{"restore", "bring back a backup, or a deleted number", restore},
+		{"migrate-database", "move everything between SQLite and PostgreSQL", migrateDatabase},
 		{"version", "print the version", printVersion},
 		{"help", "print this text", help},
 		{"worker", "run one number (started by serve, not by people)", runWorker},

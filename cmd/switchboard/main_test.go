@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"switchboard/isolation/pgtest"
 )
 
 // binary is the program, built once.
@@ -34,6 +36,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
 	}
+	defer pgtest.Stop()
 	return m.Run()
 }
 

@@ -88,7 +88,7 @@ func listBackup(env environment, open func() (*archive.Reader, error)) error {
 	if err != nil {
 		return err
 	}
-	numbers, err := r.Numbers()
+	all, err := r.Summary()
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func listBackup(env environment, open func() (*archive.Reader, error)) error {
 	fmt.Fprintf(env.stdout, "The backup is complete and unaltered. It holds %s, written by %s on %s.\n", what, r.Header.Program, when(r.Header.CreatedAt))
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tPAIRED")
-	for _, n := range numbers {
+	for _, n := range all.Numbers {
 		paired := "yes"
 		if n.JID == "" {
 			paired = "no"
