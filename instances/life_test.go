@@ -125,6 +125,41 @@ func TestConnectedNeedsAProof(t *testing.T) {
 	})
 }
 
+// A worker that claims a connection without a proof is asked for a new one, once, and then
+// ended; unless the new one is proven.
+func TestAClaimThatIsNeverProven(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		claim := func(f *fakeWorker) {
+			f.set(func(f *fakeWorker) { f.proven, f.asked = false, nil })
+			f.say(Report{Status: Connected, ProvenAt: time.Now()})
+			time.Sleep(proofAge + 5*time.Second)
+			w.want(id, Reconnecting, NoProof)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if !slices.Equal(f.asked, []string{"reconnect"}) {
+				t.Errorf("the worker was asked for %q", f.asked)
+			}
+		}
+		f := w.worker(id)
+		claim(f)
+		f.say(Report{Status: Reconnecting})
+		f.say(Report{Status: Connected, ProvenAt: time.Now()})
+		time.Sleep(proofAge - time.Second)
+		if got := w.want(id, Connected, ""); got.PID != f.facts.PID || got.Restarts != 0 {
+			t.Errorf("it is %+v", got)
+		}
+
+		claim(f)
+		time.Sleep(doubt)
+		if got := w.want(id, Starting, NoProof); got.PID == f.facts.PID || got.Restarts != 1 {
+			t.Errorf("it is %+v", got)
+		}
+		w.worker(id).say(Report{Status: Connected})
+		w.want(id, Connected, "")
+	})
+}
+
 func TestASilentWorkerIsReplaced(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id, other := w.number("A", Connected), w.number("B", Connected)

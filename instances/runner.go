@@ -45,7 +45,8 @@ type runner struct {
 	removing  bool        // is being deleted
 	removed   bool        // … and is gone
 	restart   bool        // the worker has to end although it should run
-	silent    bool        // … because it does not answer
+	ill       Reason      // … because of that: it does not answer, or proves nothing
+	doubted   time.Time   // since when it claims a connection that it does not prove
 	leaving   bool        // the supervisor closes
 	stopAgain time.Time   // after a stop that did not succeed
 	ends      int         // in a row, unasked, without a stable time between them

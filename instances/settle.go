@@ -34,7 +34,7 @@ func (r *runner) settle() {
 	case r.inst.Status == Provisioning && r.access == nil:
 		r.provision()
 	case r.worker != nil && (r.inst.Desired == Stopped || r.restart):
-		if r.silent {
+		if r.ill == WorkerSilent {
 			r.stop(silentGrace)
 		} else {
 			r.stop(stopGrace)
@@ -174,10 +174,8 @@ func (r *runner) stop(grace time.Duration) {
 	w := r.worker
 	switch {
 	case r.held:
-	case r.silent:
-		r.move(Stopping, WorkerSilent)
 	default:
-		r.move(Stopping, "")
+		r.move(Stopping, r.ill)
 	}
 	r.begin(stopping, stopLimit, func(ctx context.Context) func() {
 		err := w.Stop(ctx, grace)
@@ -188,13 +186,13 @@ func (r *runner) stop(grace time.Duration) {
 				return
 			}
 			r.detach()
-			silent := r.silent
-			r.silent, r.restart, r.stopAgain = false, false, time.Time{}
+			ill := r.ill
+			r.ill, r.restart, r.stopAgain = "", false, time.Time{}
 			switch {
 			case r.leaving && r.inst.Status == Stopping:
 				r.move(Idle, "")
-			case silent && !r.leaving && !r.removing && r.inst.Desired == Running:
-				r.crashed(Exit{Reason: WorkerSilent, Lines: w.Exit().Lines})
+			case ill != "" && !r.leaving && !r.removing && r.inst.Desired == Running:
+				r.crashed(Exit{Reason: ill, Lines: w.Exit().Lines})
 			}
 		}
 	})

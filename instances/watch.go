@@ -10,6 +10,7 @@ const (
 	proofAge  = 60 * time.Second // an older sign of life proves nothing
 	silence   = 30 * time.Second // a worker says something every ten seconds
 	lateAfter = 5 * time.Second  // a timer so late means that this process itself was held up
+	doubt     = 30 * time.Second // for a new connection to be proven, after an unproven one
 )
 
 // restore begins from a record: what it says about a worker is to be proven anew.
@@ -75,7 +76,7 @@ func (r *runner) look(done func()) {
 func (r *runner) attach(w Worker) {
 	ctx, cancel := context.WithCancel(r.s.life)
 	r.worker, r.reports, r.exited, r.forget = w, w.Reports(ctx), w.Exited(), cancel
-	r.began, r.heard, r.last, r.stopAgain = time.Now(), time.Now(), Report{}, time.Time{}
+	r.began, r.heard, r.last, r.stopAgain, r.doubted = time.Now(), time.Now(), Report{}, time.Time{}, time.Time{}
 	f := w.Facts()
 	r.inst.PID, r.inst.Version, r.inst.StartedAt = f.PID, f.Version, f.StartedAt
 	if f.Version != r.s.o.Version {
@@ -126,6 +127,9 @@ func (r *runner) judge() {
 	status, reason := report.Status, report.Reason
 	if status == Connected && time.Since(report.ProvenAt) > proofAge {
 		status, reason = Reconnecting, NoProof
+		r.doubtIt()
+	} else {
+		r.doubted = time.Time{}
 	}
 	switch status {
 	case Connected:
@@ -140,6 +144,23 @@ func (r *runner) judge() {
 	r.move(status, reason)
 }
 
+// doubtIt asks a worker that claims a connection without a proof to make a new one. The
+// worker looks after that by itself; one that comes so far has lost its wits, and if it goes
+// on like this, tick ends it.
+func (r *runner) doubtIt() {
+	if !r.doubted.IsZero() {
+		return
+	}
+	r.doubted = time.Now()
+	r.log.Warn("connection is not proven, the worker is asked for a new one", "pid", r.inst.PID)
+	w := r.worker
+	go func() {
+		if err := w.Reconnect(r.s.life); err != nil {
+			r.log.Warn("worker does not make a new connection", "error", err)
+		}
+	}()
+}
+
 // ended takes note of the end of the worker.
 func (r *runner) ended() {
 	exit := r.worker.Exit()
@@ -148,8 +169,8 @@ func (r *runner) ended() {
 	if r.work != nil {
 		return // it was wished; what comes next is up to the work
 	}
-	wished := r.restart && !r.silent
-	r.silent, r.restart = false, false
+	wished := r.restart && r.ill == ""
+	r.ill, r.restart = "", false
 	if wished || r.removing || r.leaving || r.inst.Desired == Stopped || r.held {
 		return
 	}
@@ -179,15 +200,24 @@ func (r *runner) tick() {
 		return
 	}
 	r.judge()
-	if late := time.Since(r.heard) - silence; late > lateAfter {
+	switch late := time.Since(r.heard) - silence; {
+	case late > lateAfter:
 		r.heard = time.Now().Add(-silence / 2) // reports may wait unread
-	} else if late >= 0 && r.work == nil && !r.held {
-		r.log.Warn("worker is silent", "pid", r.inst.PID)
-		if time.Since(r.began)-silence >= stableAfter {
-			r.ends = 0
-		}
-		r.silent, r.restart = true, true
+	case r.work != nil || r.held:
+	case late >= 0:
+		r.giveUp(WorkerSilent, silence)
+	case !r.doubted.IsZero() && time.Since(r.doubted) >= doubt:
+		r.giveUp(NoProof, proofAge+doubt)
 	}
+}
+
+// giveUp ends a worker that runs and is of no use, which it has been for that long.
+func (r *runner) giveUp(why Reason, since time.Duration) {
+	r.log.Warn("worker is given up", "pid", r.inst.PID, "reason", why)
+	if time.Since(r.began)-since >= stableAfter {
+		r.ends = 0
+	}
+	r.ill, r.restart = why, true
 }
 
 // arm sets the timer to the next moment at which time alone changes something.
@@ -204,8 +234,11 @@ func (r *runner) arm() {
 	}
 	if r.worker != nil && r.work == nil {
 		consider(r.stopAgain)
-		if !r.silent && !r.held {
+		if r.ill == "" && !r.held {
 			consider(r.heard.Add(silence))
+			if !r.doubted.IsZero() {
+				consider(r.doubted.Add(doubt))
+			}
 		}
 	}
 	if r.inst.Status == Connected {
