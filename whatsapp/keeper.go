@@ -53,6 +53,7 @@ func (k *keeper) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		k.turned.Store(time.Now().UnixNano())
 		timer.Reset(time.Until(k.act(time.Now())))
 		select {
 		case <-k.stop:
@@ -93,7 +94,7 @@ func (k *keeper) act(now time.Time) time.Time {
 		k.network.cut()
 		k.dialAt = now.Add(backoff(k.failures, k.pace.retry, k.pace.retryMax))
 	}
-	next := now.Add(time.Hour)
+	next := now.Add(k.pace.turn)
 	for _, t := range []time.Time{k.loginBy, k.codeAt, k.againAt} {
 		next = sooner(next, t)
 	}

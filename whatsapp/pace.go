@@ -14,6 +14,7 @@ type pace struct {
 	socket              time.Duration // for a websocket to open
 	login               time.Duration // from an open socket to its first code or login
 	silence             time.Duration // without a byte for this long the line counts as dead
+	turn                time.Duration // between looks around, at most
 	goodbye             time.Duration // how long a disconnect may be polite
 
 	retry, retryMax     time.Duration // between attempts to connect
@@ -27,7 +28,7 @@ type pace struct {
 var usualPace = pace{
 	firstCode: 60 * time.Second, nextCode: 20 * time.Second, round: 160 * time.Second,
 	fresh: 15 * time.Second, passkey: 5 * time.Minute,
-	socket: 20 * time.Second, login: 30 * time.Second, silence: 45 * time.Second, goodbye: time.Second,
+	socket: 20 * time.Second, login: 30 * time.Second, silence: 45 * time.Second, turn: 10 * time.Second, goodbye: time.Second,
 	retry: time.Second, retryMax: 8 * time.Second,
 	refused: time.Minute, refusedMax: 15 * time.Minute,
 	again: 5 * time.Second, againMax: time.Minute,

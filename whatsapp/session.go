@@ -55,6 +55,7 @@ type Session struct {
 	inbox  chan func(*keeper) // what the keeper has to deal with
 	stop   chan struct{}
 	done   chan struct{} // closed when the keeper has ended
+	turned atomic.Int64  // Unix nanoseconds when the keeper last looked around
 	once   sync.Once     // for Close
 	away   atomic.Bool   // the database server is
 
@@ -162,13 +163,24 @@ func (s *Session) Report() instances.Report {
 	defer s.mu.Unlock()
 	r := s.report
 	if r.JID != "" {
-		r.ProvenAt = s.network.lastHeard()
+		r.ProvenAt = s.proof()
 	}
 	if r.Pairing != nil {
 		p := *r.Pairing
 		r.Pairing = &p
 	}
 	return r
+}
+
+// proof returns when the connection last proved itself: bytes came, and a keeper was there
+// that looks after them. A keeper that has not turned for a while will not turn again.
+func (s *Session) proof() time.Time {
+	heard := s.network.lastHeard()
+	turned := time.Unix(0, s.turned.Load())
+	if turned.Add(2 * s.pace.turn).Before(heard) {
+		return turned
+	}
+	return heard
 }
 
 // Changed returns a channel that is closed at the next change of the report.
