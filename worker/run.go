@@ -100,6 +100,7 @@ func serve(ctx context.Context, doc control.StartDocument, session *whatsapp.Ses
 		Handler: guarded(doc.ID, api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	go trim(ctx)
 	var servers sync.WaitGroup
 	servers.Go(func() {
 		defer stop()

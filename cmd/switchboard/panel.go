@@ -87,7 +87,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
 	undo = append(undo, func() { _ = databases.Close() })
-	importer, err := legacy.Open(ctx, c.DBURI, s.store)
+	importer, err := legacy.Open(c.DBURI, s.dir, s.store)
 	if err != nil {
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
@@ -213,9 +213,15 @@ func usage() func(pid int) (cpuPercent float64, rssBytes int64, ok bool) {
 }
 
 // workerEnvironment picks what a worker may know of the environment: the time zone and
-// where certificates are. Everything else goes through the start document.
+// where certificates are. Everything else goes through the start document. It also keeps a
+// worker small from its first instruction on; docs/benchmarks.md has what each is worth.
 func workerEnvironment(env environment) []string {
-	var vars []string
+	vars := []string{
+		"GOMAXPROCS=2",             // one number uses two processors at most, and keeps caches for no more
+		"GOGC=50",                  // garbage is at most half of what is in use
+		"GODEBUG=memprofilerate=0", // no profile is ever asked for
+		"MALLOC_ARENA_MAX=1",       // one heap for C, not one for each thread
+	}
 	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		if value, ok := env.lookup(name); ok {
 			vars = append(vars, name+"="+value)

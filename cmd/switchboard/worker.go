@@ -25,6 +25,7 @@ func runWorker(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return refuse("%s A worker is started by `switchboard serve`, not by people.", sentence(err))
 	}
+	forgetPhoneNumbers()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if code := worker.Run(ctx, doc, version()); code != control.ExitStopped {

@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// A thousand workers share a machine, and most of them are quiet most of the time: what a
+// busy moment took is given back soon after it.
+const (
+	trimSoon  = 5 * time.Second // after the start
+	trimEvery = time.Minute
+	trimAfter = 2 << 20 // so many bytes allocated since the last time make it worth its while
+)
+
+// trim gives memory that is no longer used back to the system, soon after the start and from
+// then on once a minute, until ctx ends. A collection takes a few milliseconds; a worker that
+// allocates next to nothing is left alone.
+func trim(ctx context.Context) {
+	timer := time.NewTimer(trimSoon)
+	defer timer.Stop()
+	for last := uint64(0); ; timer.Reset(trimEvery) {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		if now := allocated(); now-last >= trimAfter {
+			debug.FreeOSMemory()
+			last = now
+		}
+	}
+}
+
+// allocated is the number of bytes that Go has allocated so far.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
