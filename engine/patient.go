@@ -31,7 +31,7 @@ func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
 		made, err := p.Connector.Connect(ctx)
 		if err == nil {
 			p.tell(false)
-			return &conn{Conn: made.(*stdlib.Conn)}, nil
+			return p.admit(ctx, made)
 		}
 		if ctx.Err() != nil || !Away(err) {
 			return nil, err
@@ -46,6 +46,17 @@ func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 }
 
+// admit makes a connection ours, if it may be used.
+func (p patient) admit(ctx context.Context, made driver.Conn) (driver.Conn, error) {
+	if p.pool.Allowed != nil {
+		if err := p.pool.Allowed(ctx); err != nil {
+			_ = made.Close()
+			return nil, err
+		}
+	}
+	return &conn{Conn: made.(*stdlib.Conn), allowed: p.pool.Allowed}, nil
+}
+
 func (p patient) tell(away bool) {
 	if p.pool.Away != nil {
 		p.pool.Away(away)
@@ -56,7 +67,20 @@ func (p patient) tell(away bool) {
 // and harmless to repeat: to begin a transaction, and to read outside of one.
 type conn struct {
 	*stdlib.Conn
-	inTx bool
+	allowed func(ctx context.Context) error // nil: always
+	inTx    bool
+}
+
+// ResetSession makes sure that a connection which was used before can be used again. What
+// is wrong with it, database/sql learns when it then makes another one.
+func (c *conn) ResetSession(ctx context.Context) error {
+	if err := c.Conn.ResetSession(ctx); err != nil {
+		return err
+	}
+	if c.allowed != nil && c.allowed(ctx) != nil {
+		return driver.ErrBadConn
+	}
+	return nil
 }
 
 // BeginTx begins a transaction.

@@ -24,6 +24,9 @@ type Pool struct {
 	// Away, if it is set, is told when a connection has to be waited for, and when the next
 	// one was made. It may be called from several goroutines, and must not block.
 	Away func(away bool)
+	// Allowed, if it is set, is asked before a connection is used. Its error is that of
+	// whoever wanted to use it.
+	Allowed func(ctx context.Context) error
 }
 
 // openTime is how long OpenPostgres waits at most for a server that is away or full.
@@ -38,7 +41,6 @@ func OpenPostgres(ctx context.Context, uri string, pool Pool) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	always := func(context.Context, stdlib.ShouldPingParams) bool { return true }
 	db := sql.OpenDB(patient{stdlib.GetConnector(*config, stdlib.OptionShouldPing(always)), pool})
 	db.SetMaxOpenConns(pool.Open)
 	db.SetMaxIdleConns(pool.Open)
@@ -52,6 +54,8 @@ func OpenPostgres(ctx context.Context, uri string, pool Pool) (*sql.DB, error) {
 	}
 	return db, nil
 }
+
+func always(context.Context, stdlib.ShouldPingParams) bool { return true }
 
 // ParsePostgres reads a PostgreSQL URI. A URI without a database names the one that is
 // called like its user.

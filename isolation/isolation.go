@@ -169,6 +169,9 @@ type Opener struct {
 	// for, and when it is back. It may be called from several goroutines and must not block.
 	// SQLite has no server.
 	Away func(away bool)
+	// Allowed is asked before a connection to the database server is used. Its error is that
+	// of whoever wanted to use it.
+	Allowed func(ctx context.Context) error
 }
 
 // Main is OpenMain.
@@ -207,7 +210,7 @@ func (o Opener) open(ctx context.Context, name, dsn string) (*sql.DB, error) {
 		return f.Open(ctx)
 	case engine.Postgres:
 		pool := ofWorker
-		pool.Away = o.Away
+		pool.Away, pool.Allowed = o.Away, o.Allowed
 		return engine.OpenPostgres(ctx, dsn, pool)
 	}
 	return nil, fault.Wrap(fault.Unavailable, fmt.Sprintf("This program knows no database engine %q.", name), ErrRefused)

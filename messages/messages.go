@@ -8,6 +8,7 @@
 package messages
 
 import (
+	"context"
 	"database/sql"
 	"sync"
 	"time"
@@ -76,7 +77,8 @@ type Person struct {
 // Messages is the store. Its methods may be called from any goroutine; errors are those of
 // the database.
 type Messages struct {
-	db *sql.DB
+	db    *sql.DB
+	fence func(ctx context.Context, tx *sql.Tx) error // nil: none
 
 	mu  sync.Mutex
 	seq int64
@@ -84,7 +86,21 @@ type Messages struct {
 
 // New returns the store in db, which has the instance migrations applied and stays the
 // caller's to close.
-func New(db *sql.DB) *Messages { return &Messages{db: db} }
+func New(db *sql.DB, opts ...Option) *Messages {
+	m := &Messages{db: db}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// Option changes how messages are kept.
+type Option func(*Messages)
+
+// WithFence has every transaction that writes begin with f, whose error ends it.
+func WithFence(f func(ctx context.Context, tx *sql.Tx) error) Option {
+	return func(m *Messages) { m.fence = f }
+}
 
 // nextSeq numbers rows in the order of their storing, across restarts too.
 func (m *Messages) nextSeq() int64 {

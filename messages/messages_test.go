@@ -3,7 +3,9 @@ package messages_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"switchboard/engine"
+	"switchboard/isolation/pgtest"
 	"switchboard/messages"
 	"switchboard/migrations"
 )
@@ -21,21 +24,65 @@ const (
 	self = "491700000009@s.whatsapp.net"
 )
 
-func open(t *testing.T) (*messages.Messages, *sql.DB) {
+// opener opens an empty main database.
+type opener func(*testing.T) (*messages.Messages, *sql.DB)
+
+func openSQLite(t *testing.T) (*messages.Messages, *sql.DB) {
 	t.Helper()
 	file := engine.At(filepath.Join(t.TempDir(), "main.db"))
 	if err := file.Create(); err != nil {
 		t.Fatal(err)
 	}
 	db, err := file.Open(t.Context())
+	return migrated(t, engine.SQLite, db, err)
+}
+
+func openPostgres(t *testing.T) (*messages.Messages, *sql.DB) {
+	t.Helper()
+	db, err := engine.OpenPostgres(t.Context(), pgtest.New(t).URI, engine.Pool{Open: 2, Idle: time.Second, Wait: time.Minute})
+	return migrated(t, engine.Postgres, db, err)
+}
+
+func migrated(t *testing.T, name string, db *sql.DB, err error) (*messages.Messages, *sql.DB) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	if err := migrations.Up(t.Context(), db, engine.SQLite, migrations.Instance); err != nil {
+	if err := migrations.Up(t.Context(), db, name, migrations.Instance); err != nil {
 		t.Fatal(err)
 	}
 	return messages.New(db), db
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pgtest.Stop()
+	os.Exit(code)
+}
+
+// Both engines keep the same promises.
+func TestSQLite(t *testing.T)   { t.Parallel(); exercise(t, openSQLite) }
+func TestPostgres(t *testing.T) { t.Parallel(); exercise(t, openPostgres) }
+
+func exercise(t *testing.T, open opener) {
+	for name, test := range map[string]func(*testing.T, opener){
+		"a message is stored once":              testAMessageIsStoredOnce,
+		"the same message at once":              testTheSameMessageAtOnce,
+		"a placeholder gives way":               testAPlaceholderGivesWay,
+		"latest is newest first and stable":     testLatestIsNewestFirstAndStable,
+		"delivery only moves forward":           testDeliveryOnlyMovesForward,
+		"delivery is of my messages only":       testDeliveryIsOfMyMessagesOnly,
+		"a send from queue to answer":           testASendFromQueueToAnswer,
+		"what was queued at a start has failed": testWhatWasQueuedAtAStartHasFailed,
+		"any text":                              testAnyText,
+		"a giant text is cut for reading":       testAGiantTextIsCutForReading,
+		"names and chats":                       testNamesAndChats,
+		"all or nothing":                        testAllOrNothing,
+		"fence":                                 testFence,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open) })
+	}
 }
 
 func incoming(id, text string) messages.Message {
@@ -69,7 +116,7 @@ func latest(t *testing.T, m *messages.Messages) []messages.Message {
 	return all
 }
 
-func TestAMessageIsStoredOnce(t *testing.T) {
+func testAMessageIsStoredOnce(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	first := incoming("A", "hello")
@@ -88,7 +135,7 @@ func TestAMessageIsStoredOnce(t *testing.T) {
 	}
 }
 
-func TestTheSameMessageAtOnce(t *testing.T) {
+func testTheSameMessageAtOnce(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	var all sync.WaitGroup
@@ -107,7 +154,7 @@ func TestTheSameMessageAtOnce(t *testing.T) {
 	}
 }
 
-func TestAPlaceholderGivesWay(t *testing.T) {
+func testAPlaceholderGivesWay(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	hole := incoming("A", "")
@@ -122,7 +169,7 @@ func TestAPlaceholderGivesWay(t *testing.T) {
 	}
 }
 
-func TestLatestIsNewestFirstAndStable(t *testing.T) {
+func testLatestIsNewestFirstAndStable(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	for i := range 50 { // all within one second
@@ -150,7 +197,7 @@ func TestLatestIsNewestFirstAndStable(t *testing.T) {
 	}
 }
 
-func TestDeliveryOnlyMovesForward(t *testing.T) {
+func testDeliveryOnlyMovesForward(t *testing.T, open opener) {
 	t.Parallel()
 	steps := []messages.Delivery{messages.Queued, messages.NotSent, messages.SentOut, messages.Delivered, messages.Read}
 	for i, from := range steps {
@@ -172,7 +219,7 @@ func TestDeliveryOnlyMovesForward(t *testing.T) {
 	}
 }
 
-func TestDeliveryIsOfMyMessagesOnly(t *testing.T) {
+func testDeliveryIsOfMyMessagesOnly(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	save(t, m, incoming("A", "hello"))
@@ -184,7 +231,7 @@ func TestDeliveryIsOfMyMessagesOnly(t *testing.T) {
 	}
 }
 
-func TestASendFromQueueToAnswer(t *testing.T) {
+func testASendFromQueueToAnswer(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	save(t, m, outgoing("A", "how are you?"))
@@ -208,7 +255,7 @@ func TestASendFromQueueToAnswer(t *testing.T) {
 	}
 }
 
-func TestWhatWasQueuedAtAStartHasFailed(t *testing.T) {
+func testWhatWasQueuedAtAStartHasFailed(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	save(t, m, outgoing("A", "lost in a crash"))
@@ -220,7 +267,7 @@ func TestWhatWasQueuedAtAStartHasFailed(t *testing.T) {
 	}
 }
 
-func TestAnyText(t *testing.T) {
+func testAnyText(t *testing.T, open opener) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"empty": "", "nul": "a\x00b", "nul alone": "\x00", "emoji": "👩‍👩‍👧‍👦🇩🇪", "right to left": "שלום \u202eevil\u202c",
@@ -247,7 +294,7 @@ func TestAnyText(t *testing.T) {
 	}
 }
 
-func TestAGiantTextIsCutForReading(t *testing.T) {
+func testAGiantTextIsCutForReading(t *testing.T, open opener) {
 	t.Parallel()
 	m, db := open(t)
 	giant := strings.Repeat("ä👍", 2_000_000)
@@ -265,7 +312,7 @@ func TestAGiantTextIsCutForReading(t *testing.T) {
 	}
 }
 
-func TestNamesAndChats(t *testing.T) {
+func testNamesAndChats(t *testing.T, open opener) {
 	t.Parallel()
 	m, db := open(t)
 	msg := incoming("A", "hello")
@@ -294,10 +341,10 @@ func TestNamesAndChats(t *testing.T) {
 	}
 }
 
-func TestAllOrNothing(t *testing.T) {
+func testAllOrNothing(t *testing.T, open opener) {
 	t.Parallel()
 	m, db := open(t)
-	if _, err := db.Exec(`CREATE TRIGGER "full" BEFORE INSERT ON "chats" BEGIN SELECT RAISE(ABORT, 'disk full'); END`); err != nil {
+	if _, err := db.Exec(`ALTER TABLE "chats" RENAME TO "gone"`); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Save(t.Context(), incoming("A", "hello")); err == nil {
@@ -306,11 +353,44 @@ func TestAllOrNothing(t *testing.T) {
 	if all := latest(t, m); len(all) != 0 {
 		t.Fatal("half of a message was stored")
 	}
-	if _, err := db.Exec(`DROP TRIGGER "full"`); err != nil {
+	if _, err := db.Exec(`ALTER TABLE "gone" RENAME TO "chats"`); err != nil {
 		t.Fatal(err)
 	}
 	save(t, m, incoming("A", "hello"))
 	if all := latest(t, m); len(all) != 1 {
 		t.Fatal("the message was not stored the second time")
+	}
+}
+
+// What may not be written is not, and nothing else is.
+func testFence(t *testing.T, open opener) {
+	t.Parallel()
+	_, db := open(t)
+	closed := errors.New("closed")
+	var fence error
+	m := messages.New(db, messages.WithFence(func(context.Context, *sql.Tx) error { return fence }))
+	msg := messages.Message{Chat: "a@s.whatsapp.net", ID: "1", Sender: "a@s.whatsapp.net", Kind: messages.Text, Text: "hello", At: time.Now()}
+	writes := func() []error {
+		return []error{
+			m.Save(t.Context(), msg), m.SavePeople(t.Context(), []messages.Person{{JID: "a@s.whatsapp.net", Name: "Ada"}}),
+			m.NameChat(t.Context(), "g@g.us", "Group"), m.SetDelivery(t.Context(), msg.Chat, []string{msg.ID}, messages.Read),
+			m.Acknowledged(t.Context(), msg.Chat, msg.ID, time.Now()), m.FailQueued(t.Context()),
+		}
+	}
+	fence = closed
+	for n, err := range writes() {
+		if !errors.Is(err, closed) {
+			t.Errorf("write %d: %v", n, err)
+		}
+	}
+	for _, table := range []string{"messages", "chats", "contacts"} {
+		var rows int
+		if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM "`+table+`"`).Scan(&rows); err != nil || rows != 0 {
+			t.Errorf("%d rows in %s, %v", rows, table, err)
+		}
+	}
+	fence = nil
+	if err := errors.Join(writes()...); err != nil {
+		t.Error(err)
 	}
 }

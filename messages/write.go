@@ -103,10 +103,10 @@ func saveContact(ctx context.Context, tx *sql.Tx, p Person) error {
 
 // NameChat stores the name of a chat, a group's subject for example.
 func (m *Messages) NameChat(ctx context.Context, jid, name string) error {
-	if _, err := m.db.ExecContext(ctx, upsertChat, clean(jid), "", clean(name), 0); err != nil {
-		return fmt.Errorf("name a chat: %w", err)
-	}
-	return nil
+	return m.transact(ctx, "name a chat", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, upsertChat, clean(jid), "", clean(name), 0)
+		return err
+	})
 }
 
 // order has the steps of a delivery from first to last.
@@ -141,12 +141,11 @@ func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Ti
 // FailQueued marks what an earlier process left queued as failed: nobody sends it any more.
 // Should it have gone out after all, its receipts move it on.
 func (m *Messages) FailQueued(ctx context.Context) error {
-	_, err := m.db.ExecContext(ctx, `UPDATE "messages" SET "status" = $1 WHERE "status" = $2`,
-		string(NotSent), string(Queued))
-	if err != nil {
-		return fmt.Errorf("mark unsent messages: %w", err)
-	}
-	return nil
+	return m.transact(ctx, "mark unsent messages", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1 WHERE "status" = $2`,
+			string(NotSent), string(Queued))
+		return err
+	})
 }
 
 func advance(ctx context.Context, tx *sql.Tx, chat, id string, d Delivery) error {
@@ -171,6 +170,11 @@ func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) er
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
+	if m.fence != nil {
+		if err := m.fence(ctx, tx); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
 	if err := f(tx); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}

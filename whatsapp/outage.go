@@ -2,11 +2,13 @@ package whatsapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"switchboard/engine"
+	"switchboard/lease"
 )
 
 // While the database server is away, whatever is about a message waits here instead of
@@ -16,13 +18,17 @@ import (
 const outage = 4 * time.Minute
 
 // persist runs do, and runs it again while it fails because the database server is away. do
-// is all or nothing. It gives up when the outage lasts too long or ctx ends; the error then
-// wraps context.Canceled, at which whatsmeow acknowledges nothing.
+// is all or nothing. It gives up when the outage lasts too long, when another worker has taken
+// the number and when ctx ends; the error then wraps context.Canceled, at which whatsmeow
+// acknowledges nothing.
 func persist(ctx context.Context, do func() error) error {
 	limited, cancel := context.WithTimeout(ctx, outage)
 	defer cancel()
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := do()
+		if errors.Is(err, lease.ErrLost) {
+			return fmt.Errorf("%w: %w", err, context.Canceled)
+		}
 		if err == nil || !engine.Away(err) && ctx.Err() == nil {
 			return err
 		}

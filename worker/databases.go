@@ -1,10 +1,107 @@
 package worker
 
 import (
+	"context"
+	"database/sql"
+	"log/slog"
 	"sync"
 
+	"switchboard/control"
+	"switchboard/engine"
 	"switchboard/isolation"
+	"switchboard/lease"
+	"switchboard/messages"
+	"switchboard/whatsapp"
 )
+
+// handles are the open databases, and what gives the right to write to them.
+type handles struct {
+	main, keys *sql.DB
+	lease      *lease.Lease // nil with SQLite, where the lock on the folder is enough
+}
+
+// close gives back what there is.
+func (h handles) close() {
+	if h.keys != nil {
+		_ = h.keys.Close()
+	}
+	if h.lease != nil {
+		// One that cannot be given back runs out.
+		_ = h.lease.Release(context.Background())
+	}
+	if h.main != nil {
+		_ = h.main.Close()
+	}
+}
+
+// keepLease keeps the lease until ctx ends, and calls end if it is lost. What it returns
+// tells afterwards whether it was.
+func (h handles) keepLease(ctx context.Context, end func(), log *slog.Logger) (lost func() error) {
+	if h.lease == nil {
+		return func() error { return nil }
+	}
+	go h.lease.Keep(ctx, log)
+	go func() {
+		select {
+		case <-h.lease.Lost():
+			end()
+		case <-ctx.Done():
+		}
+	}()
+	return func() error {
+		select {
+		case <-h.lease.Lost():
+			return h.lease.Valid(context.Background())
+		default:
+			return nil
+		}
+	}
+}
+
+func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {
+	simulated, err := simulator(doc.Simulator)
+	if err != nil {
+		return db, nil, err
+	}
+	defer func() {
+		if err != nil {
+			db.close()
+		}
+	}()
+	var watch outage
+	if db.main, err = watch.of("main").Main(ctx, doc.Database); err != nil {
+		return db, nil, err
+	}
+	keys := watch.of("keys")
+	var options []messages.Option
+	if doc.Database.Engine == engine.Postgres {
+		if db.lease, err = takeLease(ctx, doc.Dir, db.main); err != nil {
+			return db, nil, err
+		}
+		keys.Allowed = db.lease.Valid
+		options = append(options, messages.WithFence(db.lease.Check))
+	}
+	var dialect string
+	if db.keys, dialect, err = keys.Keys(ctx, doc.Database); err != nil {
+		return db, nil, err
+	}
+	session, err := whatsapp.Open(ctx, whatsapp.Options{
+		Keys: db.keys, Dialect: dialect, Messages: messages.New(db.main, options...), Simulator: simulated, Log: log,
+	})
+	if err != nil {
+		return db, nil, diagnose(doc.Database, err)
+	}
+	watch.toward(session.DatabaseAway)
+	return db, session, nil
+}
+
+func takeLease(ctx context.Context, dir string, main *sql.DB) (*lease.Lease, error) {
+	holder, err := lease.Holder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return lease.Take(ctx, main, holder)
+}
 
 // outage knows whether the database server is away, from what is told about each of the
 // number's databases.

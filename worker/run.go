@@ -7,7 +7,6 @@ package worker
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/isolation"
-	"switchboard/messages"
+	"switchboard/lease"
 	"switchboard/whatsapp"
 )
 
@@ -86,7 +85,13 @@ func run(ctx context.Context, doc control.StartDocument, log *slog.Logger) (cont
 	if err != nil {
 		return exitFailed, err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	taken := db.keepLease(ctx, end, log)
 	serve(ctx, doc, session, port, socket, log)
+	if err := taken(); err != nil {
+		return exitCode(err), err
+	}
 	return control.ExitStopped, nil
 }
 
@@ -121,39 +126,6 @@ func serve(ctx context.Context, doc control.StartDocument, session *whatsapp.Ses
 		_ = public.Close()
 	}
 	servers.Wait()
-}
-
-// handles are the open databases.
-type handles struct{ main, keys *sql.DB }
-
-func (h handles) close() {
-	_ = h.keys.Close()
-	_ = h.main.Close()
-}
-
-func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {
-	simulated, err := simulator(doc.Simulator)
-	if err != nil {
-		return db, nil, err
-	}
-	var watch outage
-	if db.main, err = watch.of("main").Main(ctx, doc.Database); err != nil {
-		return db, nil, err
-	}
-	var dialect string
-	if db.keys, dialect, err = watch.of("keys").Keys(ctx, doc.Database); err != nil {
-		_ = db.main.Close()
-		return db, nil, err
-	}
-	session, err := whatsapp.Open(ctx, whatsapp.Options{
-		Keys: db.keys, Dialect: dialect, Messages: messages.New(db.main), Simulator: simulated, Log: log,
-	})
-	if err != nil {
-		db.close()
-		return db, nil, diagnose(doc.Database, err)
-	}
-	watch.toward(session.DatabaseAway)
-	return db, session, nil
 }
 
 // diagnose finds out whether an error of the WhatsApp library comes from a file of SQLite's
@@ -197,7 +169,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 // exitCode tells the panel whether starting again makes sense.
 func exitCode(err error) control.ExitCode {
 	switch {
-	case errors.Is(err, isolation.ErrLocked):
+	case errors.Is(err, isolation.ErrLocked), errors.Is(err, lease.ErrHeld), errors.Is(err, lease.ErrLost):
 		return control.ExitLocked
 	case errors.Is(err, isolation.ErrNewer), errors.Is(err, whatsapp.ErrNewer):
 		return control.ExitDatabaseNewer
