@@ -34,11 +34,12 @@ func (b *tab) id() string { return path.Base(b.path()) }
 
 // TestKilledWhilePairing ends a number's process while its code is on the screen: within
 // three seconds the page says so and offers the way on, and that way leads to the end.
-func TestKilledWhilePairing(t *testing.T) {
-	t.Parallel()
+func TestKilledWhilePairing(t *testing.T) { onBothEngines(t, killedWhilePairing) }
+
+func killedWhilePairing(t *testing.T, database ...string) {
 	network := startNetwork(t)
 	phone := network.addPhone(own, "Ada")
-	panel := startPanel(t, network)
+	panel := startPanel(t, network, database...)
 	b := newTab(t)
 	panel.signIn(b)
 	b.create("Interrupted")

@@ -78,7 +78,7 @@ func (p *panel) withToken() *api {
 // command runs another command of the program beside the panel and returns what it prints.
 func (p *panel) command(stdin string, args ...string) string {
 	p.t.Helper()
-	out, err := commandIn(p.dir, stdin, args...)
+	out, err := commandIn(p.dir, p.vars, stdin, args...)
 	if err != nil {
 		p.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}

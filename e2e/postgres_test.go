@@ -1,32 +1,45 @@
 package e2e
 
 import (
+	"database/sql"
+	"path"
+	"strings"
 	"testing"
 
 	"switchboard/isolation/pgtest"
 )
 
-// TestOnPostgres walks the short way of a number whose databases are on a PostgreSQL server.
-func TestOnPostgres(t *testing.T) {
+// onBothEngines walks a journey with databases in files, and with databases on a PostgreSQL
+// server.
+func onBothEngines(t *testing.T, journey func(t *testing.T, database ...string)) {
 	t.Parallel()
-	network := startNetwork(t)
-	phone, other := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
-	panel := startPanel(t, network, "DB_URI="+pgtest.New(t).URI)
-	b := newTab(t)
-	panel.signIn(b)
-	b.create("On a server")
-	phone.scan(b.scan())
-	b.status("connected")
-	b.fill("send-form", "send-to", "+"+friend)
-	b.fill("send-form", "send-text", "Hello from a server")
-	b.submit("send-form", "send-submit")
-	other.receives(own, "Hello from a server")
-	other.send(own, "Hello back")
-	b.reads("message-text", "Hello back")
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		journey(t)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		journey(t, "DB_URI="+pgtest.New(t).URI)
+	})
+}
 
-	pid, port := b.fact("pid"), b.fact("port")
-	b.click("delete")
-	b.fill("delete-form", "confirm-name", "On a server")
-	b.submit("delete-form", "confirm-delete")
-	poll(t, "process and port are gone", func() bool { return !alive(pid) && !listening(port) }, nil)
+// has tells whether a database of a number exists.
+func (p *panel) has(id, database string) (there bool) {
+	p.t.Helper()
+	for _, v := range p.vars {
+		uri, found := strings.CutPrefix(v, "DB_URI=postgres")
+		if !found {
+			continue
+		}
+		db, err := sql.Open("pgx", "postgres"+uri)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.QueryRow(`SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&there); err != nil {
+			p.t.Fatal(err)
+		}
+		return there
+	}
+	return exists(path.Join(p.folder(id), database))
 }

@@ -116,11 +116,11 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// commandIn runs a command of the program in dir to its end.
-func commandIn(dir, stdin string, args ...string) (string, error) {
+// commandIn runs a command of the program in dir, with just these variables, to its end.
+func commandIn(dir string, vars []string, stdin string, args ...string) (string, error) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, vars...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

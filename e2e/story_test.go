@@ -18,11 +18,12 @@ const (
 )
 
 // TestStory is the whole way of a number, as a person walks it in a browser.
-func TestStory(t *testing.T) {
-	t.Parallel()
+func TestStory(t *testing.T) { onBothEngines(t, story) }
+
+func story(t *testing.T, database ...string) {
 	network := startNetwork(t)
 	phone, other := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
-	panel := startPanel(t, network)
+	panel := startPanel(t, network, database...)
 	b := newTab(t)
 
 	// The set-up link makes the owner.
@@ -67,7 +68,7 @@ func TestStory(t *testing.T) {
 	// Deleted, nothing of it is left.
 	left := traces{
 		pid: b.fact("pid"), port: b.fact("port"), folder: panel.folder(id),
-		files: []string{b.text("database-main"), b.text("database-keys")},
+		databases: []string{b.text("database-main"), b.text("database-keys")}, has: panel.has,
 	}
 	left.exist(t)
 	b.click("delete")
@@ -81,11 +82,12 @@ func TestStory(t *testing.T) {
 
 // TestStoryWithoutScripts walks the same way with forms and links alone, and has the code
 // as a picture from the management API.
-func TestStoryWithoutScripts(t *testing.T) {
-	t.Parallel()
+func TestStoryWithoutScripts(t *testing.T) { onBothEngines(t, storyWithoutScripts) }
+
+func storyWithoutScripts(t *testing.T, database ...string) {
 	network := startNetwork(t)
 	phone, other := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
-	panel := startPanel(t, network)
+	panel := startPanel(t, network, database...)
 	r := newReader(t)
 
 	r.open(panel.url)
@@ -130,7 +132,7 @@ func TestStoryWithoutScripts(t *testing.T) {
 
 	left := traces{
 		pid: number(t, r.reads("pid")), port: number(t, r.reads("port")), folder: panel.folder(id),
-		files: []string{r.reads("database-main"), r.reads("database-keys")},
+		databases: []string{r.reads("database-main"), r.reads("database-keys")}, has: panel.has,
 	}
 	left.exist(t)
 	r.submit("delete-form", map[string]string{"confirm": "something else"})
@@ -187,7 +189,8 @@ func number(t testing.TB, text string) int {
 type traces struct {
 	pid, port int
 	folder    string
-	files     []string // names of the databases
+	databases []string
+	has       func(id, database string) bool
 }
 
 func (l traces) exist(t *testing.T) {
@@ -195,8 +198,8 @@ func (l traces) exist(t *testing.T) {
 	if !alive(l.pid) || !listening(l.port) {
 		t.Errorf("process %d: %v, port %d: %v", l.pid, alive(l.pid), l.port, listening(l.port))
 	}
-	for _, name := range l.files {
-		if !exists(path.Join(l.folder, name)) {
+	for _, name := range l.databases {
+		if !l.has(path.Base(l.folder), name) {
 			t.Errorf("there is no database %s", name)
 		}
 	}
@@ -209,6 +212,11 @@ func (l traces) vanish(t *testing.T) {
 	}, func() string {
 		return fmt.Sprintf("process %v, port %v, folder %v", alive(l.pid), listening(l.port), exists(l.folder))
 	})
+	for _, name := range l.databases {
+		if l.has(path.Base(l.folder), name) {
+			t.Errorf("there still is the database %s", name)
+		}
+	}
 }
 
 func exists(name string) bool { _, err := os.Stat(name); return err == nil }
