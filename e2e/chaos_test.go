@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"switchboard/whatsapp/simulator/web"
 )
 
 var chaosTime = flag.Duration("chaos", 30*time.Second, "how long TestChaos does its worst")
@@ -128,10 +130,11 @@ func (c *chaos) answer(i int, text string) {
 	}
 }
 
-// rage does something bad again and again. The first worker that it hits is stopped for
-// good, which only the supervisor can end.
+// rage does something bad again and again. It begins with what only a look at the clock finds
+// out: a worker that is stopped for good, and a line that falls silent.
 func (c *chaos) rage(d time.Duration) {
 	c.freeze(c.random.IntN(len(c.numbers)))
+	c.silence(c.random.IntN(len(c.numbers)))
 	over := time.After(d)
 	for {
 		pause := time.NewTimer(200*time.Millisecond + rand.N(time.Second))
@@ -168,6 +171,12 @@ func (c *chaos) kill(i int) {
 		c.did["worker killed"]++
 		c.hits[c.numbers[i].ID]++
 	}
+}
+
+func (c *chaos) silence(i int) {
+	c.did["line silenced"]++
+	_, err := c.network.control.Silence(within(c.network.t, patience), web.Target{Number: c.phones[i].number}, true)
+	c.network.must(err)
 }
 
 // freeze stops a worker and leaves it so.
