@@ -20,7 +20,7 @@ type Skipped struct {
 // or deleted are no numbers.
 func (in Installation) Backup(ctx context.Context, w *archive.Writer, told func(Step)) ([]Skipped, error) {
 	db, name := in.Store.Database()
-	s, version, err := people.snapshot(ctx, db, name)
+	s, version, err := people.Snapshot(ctx, db, name)
 	if err != nil {
 		return nil, err
 	}

@@ -44,26 +44,26 @@ func Migrate(ctx context.Context, from, to Installation, told func(Step)) error 
 // movePeople copies the control database, save the numbers.
 func movePeople(ctx context.Context, from, to Installation) error {
 	db, name := from.Store.Database()
-	s, version, err := peopleAndSessions.snapshot(ctx, db, name)
+	s, version, err := peopleAndSessions.Snapshot(ctx, db, name)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	target := target{scratch: to.Dir, clear: true}
-	target.db, target.engine = to.Store.Database()
+	target := tables.Target{Scratch: to.Dir, Clear: true}
+	target.DB, target.Engine = to.Store.Database()
 	users, err := to.Store.Users(ctx)
 	if err != nil {
 		return err
 	}
 	if len(users) == 0 {
-		if err := peopleAndSessions.fill(ctx, s, version, target); err != nil {
+		if err := peopleAndSessions.Fill(ctx, s, version, target); err != nil {
 			return fmt.Errorf("move people: %w", err)
 		}
 		return nil
 	}
-	wanted, err := tables.Summed(ctx, s, target.engine)
+	wanted, err := tables.Summed(ctx, s, target.Engine)
 	if err == nil {
-		err = tables.Compare(ctx, target.db, target.engine, s.Tables(), wanted)
+		err = tables.Compare(ctx, target.DB, target.Engine, s.Tables(), wanted)
 	}
 	if err != nil {
 		return fault.Wrap(fault.Conflict,

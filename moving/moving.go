@@ -86,11 +86,11 @@ func (in Installation) open(ctx context.Context, id instances.ID) (_ *source, er
 		}
 		undo = append(undo, func() { _ = handles[i].Close() })
 	}
-	if s.keys, s.keysVersion, err = keys.snapshot(ctx, handles[0], access.Engine); err != nil {
+	if s.keys, s.keysVersion, err = keys.Snapshot(ctx, handles[0], access.Engine); err != nil {
 		return nil, fmt.Errorf("read keys of %s: %w", id, err)
 	}
 	undo = append(undo, s.keys.Close)
-	if s.main, s.mainVersion, err = messages.snapshot(ctx, handles[1], access.Engine); err != nil {
+	if s.main, s.mainVersion, err = messages.Snapshot(ctx, handles[1], access.Engine); err != nil {
 		return nil, fmt.Errorf("read messages of %s: %w", id, err)
 	}
 	undo = append(undo, s.main.Close)
@@ -181,9 +181,9 @@ func (in Installation) clear(ctx context.Context, id instances.ID) error {
 }
 
 // fill copies one database of a number.
-func (in Installation) fill(ctx context.Context, p part, c tables.Content, version int64, access instances.Access) error {
+func (in Installation) fill(ctx context.Context, p tables.Versioned, c tables.Content, version int64, access instances.Access) error {
 	open := isolation.OpenMain
-	if p.name == archive.Keys {
+	if p.Name == archive.Keys {
 		open = func(ctx context.Context, a instances.Access) (*sql.DB, error) {
 			db, _, err := isolation.OpenKeys(ctx, a)
 			return db, err
@@ -193,6 +193,6 @@ func (in Installation) fill(ctx context.Context, p part, c tables.Content, versi
 	if err != nil {
 		return err
 	}
-	err = p.fill(ctx, c, version, target{db: db, engine: access.Engine, scratch: in.Dir})
+	err = p.Fill(ctx, c, version, tables.Target{DB: db, Engine: access.Engine, Scratch: in.Dir})
 	return errors.Join(err, db.Close())
 }

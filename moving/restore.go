@@ -13,6 +13,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/tables"
 )
 
 // RestoreOptions is what Restore is to do.
@@ -42,8 +43,8 @@ func (in Installation) Restore(ctx context.Context, open func() (*archive.Reader
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range []part{people, keys, messages} {
-		if err := p.known(ctx, found.Versions[p.name], in.Dir); err != nil {
+	for _, p := range []tables.Versioned{people, keys, messages} {
+		if err := p.Known(ctx, found.Versions[p.Name], in.Dir); err != nil {
 			return nil, err
 		}
 	}
@@ -190,7 +191,7 @@ func (in Installation) carryOut(ctx context.Context, r *archive.Reader, plans ma
 			return restored, err
 		case section.Database != nil && section.Database.Part == archive.Control && o.Only == "":
 			db, name := in.Store.Database()
-			if err := people.fill(ctx, section.Database, section.Database.Version, target{db, name, in.Dir, true}); err != nil {
+			if err := people.Fill(ctx, section.Database, section.Database.Version, tables.Target{DB: db, Engine: name, Scratch: in.Dir, Clear: true}); err != nil {
 				return restored, fmt.Errorf("restore people: %w", err)
 			}
 			told(Step{Name: PeopleCopied, Total: len(plans)})
@@ -217,19 +218,19 @@ func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planne
 		return err
 	}
 	return in.bring(ctx, p.inst, p.known, func(ctx context.Context, access instances.Access, told func(string)) error {
-		for _, part := range []part{keys, messages} {
+		for _, part := range []tables.Versioned{keys, messages} {
 			section, err := r.Next()
 			if err != nil {
 				return err
 			}
 			c := section.Database
-			if c == nil || c.Part != part.name {
-				return fmt.Errorf("read backup: the part %s is missing", part.name)
+			if c == nil || c.Part != part.Name {
+				return fmt.Errorf("read backup: the part %s is missing", part.Name)
 			}
 			if err := in.fill(ctx, part, c, c.Version, access); err != nil {
 				return err
 			}
-			told(map[string]string{archive.Keys: KeysCopied, archive.Main: MainCopied}[part.name])
+			told(map[string]string{archive.Keys: KeysCopied, archive.Main: MainCopied}[part.Name])
 		}
 		return nil
 	}, told)

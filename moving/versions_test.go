@@ -131,7 +131,7 @@ func TestOlderAndNewerSchemas(t *testing.T) {
 		in := installation(t, name)
 		for _, part := range []string{archive.Control, archive.Main, archive.Keys} {
 			_, err := in.Restore(t.Context(), opener(craft(t, part, 1000)), moving.RestoreOptions{}, quiet)
-			if !errors.Is(err, moving.ErrNewer) || !strings.Contains(fault.MessageOf(err), "schema 1000") {
+			if !errors.Is(err, tables.ErrNewer) || !strings.Contains(fault.MessageOf(err), "schema 1000") {
 				t.Errorf("a newer %s: %v", part, err)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"go.mau.fi/whatsmeow/types"
 
@@ -20,6 +21,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/tables"
 )
 
 // Memory remembers which numbers were taken over.
@@ -32,54 +34,85 @@ type Memory interface {
 
 // Importer reads one store. It implements instances.Importer and is safe for concurrent use.
 type Importer struct {
-	file   engine.File
-	read   bool // there is a file that may be such a store
-	memory Memory
+	engine  string
+	uri     string
+	file    engine.File // with SQLite
+	scratch string
+	memory  Memory
 }
 
 var _ instances.Importer = (*Importer)(nil)
 
-// Open prepares reading the SQLite file that the URI names, which need not exist. In a
-// PostgreSQL database nothing is looked for yet. A URI that cannot be used is a
-// fault.Invalid.
-func Open(_ context.Context, uri string, memory Memory) (*Importer, error) {
+// Open prepares reading the database that the URI names; an SQLite file need not exist.
+// scratch is a folder in which nobody else can read, for what may be needed on the way. A URI
+// that cannot be used is a fault.Invalid.
+func Open(uri, scratch string, memory Memory) (*Importer, error) {
 	name, err := engine.Of(uri)
-	if err != nil || name != engine.SQLite {
-		return &Importer{}, err
-	}
-	file, err := engine.ParseFile(uri)
 	if err != nil {
 		return nil, err
 	}
-	return &Importer{file: file, read: true, memory: memory}, nil
+	i := &Importer{engine: name, uri: uri, scratch: scratch, memory: memory}
+	if name == engine.SQLite {
+		i.file, err = engine.ParseFile(uri)
+	} else {
+		_, err = engine.ParsePostgres(uri)
+	}
+	return i, err
+}
+
+// pool is what reading takes of a server's connections.
+var pool = engine.Pool{Open: 2, Idle: time.Second}
+
+// open opens the store, or returns nil if there is none.
+func (i *Importer) open(ctx context.Context) (*sql.DB, error) {
+	if i.engine == engine.Postgres {
+		return engine.OpenPostgres(ctx, i.uri, pool)
+	}
+	if _, err := os.Stat(i.file.Path); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return i.file.OpenReadOnly(ctx)
+}
+
+// where names the store in a sentence, without credentials.
+func (i *Importer) where() string {
+	if i.engine == engine.SQLite {
+		return "the file " + i.file.Path
+	}
+	config, err := engine.ParsePostgres(i.uri)
+	if err != nil {
+		return "the PostgreSQL database"
+	}
+	return fmt.Sprintf("the PostgreSQL database %s on %s", config.Database, config.Host)
+}
+
+func (i *Importer) fault(err error) error {
+	if i.engine == engine.SQLite {
+		return i.file.Fault(err)
+	}
+	return err
 }
 
 // Found returns the paired numbers of the store, those that were imported already included
 // and marked.
 func (i *Importer) Found(ctx context.Context) ([]instances.Paired, error) {
-	if !i.read {
-		return nil, nil
+	db, err := i.open(ctx)
+	if db == nil {
+		return nil, err
 	}
-	if _, err := os.Stat(i.file.Path); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+	defer func() { _ = db.Close() }()
 	imported, err := i.imported(ctx)
 	if err != nil {
 		return nil, err
 	}
-	db, err := i.file.OpenReadOnly(ctx)
+	found, err := devices(ctx, db, i.engine)
 	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = db.Close() }()
-	found, err := devices(ctx, db)
-	if err != nil {
-		return nil, i.file.Fault(err)
+		return nil, i.fault(err)
 	}
 	var all []instances.Paired
 	for _, d := range found {
 		all = append(all, instances.Paired{
-			JID: d.jid.String(), PushName: d.pushName, Source: "the file " + i.file.Path, Imported: imported[d.jid],
+			JID: d.jid.String(), PushName: d.pushName, Source: i.where(), Imported: imported[d.jid],
 		})
 	}
 	return all, nil
@@ -107,10 +140,9 @@ type device struct {
 }
 
 // devices returns the paired numbers of a store of any age, none if it is no such store.
-func devices(ctx context.Context, db *sql.DB) ([]device, error) {
-	var n int
-	err := db.QueryRowContext(ctx, `SELECT count(*) FROM "sqlite_master" WHERE "type" = 'table' AND "name" = 'whatsmeow_device'`).Scan(&n)
-	if err != nil || n == 0 {
+func devices(ctx context.Context, db *sql.DB, name string) ([]device, error) {
+	there, err := tables.Schema(ctx, db, name, func(table string) bool { return table == "whatsmeow_device" })
+	if err != nil || len(there) == 0 {
 		return nil, err
 	}
 	rows, err := db.QueryContext(ctx, `SELECT "jid", "push_name" FROM "whatsmeow_device" ORDER BY "jid"`)
@@ -141,64 +173,39 @@ func (i *Importer) Copy(ctx context.Context, p instances.Paired, to instances.Ac
 	if err != nil {
 		return fault.Wrap(fault.Invalid, "This is no WhatsApp address.", err)
 	}
-	if to.Engine != engine.SQLite || !i.read {
-		return fault.New(fault.Unavailable, "Numbers can be taken over from an SQLite file into an SQLite installation only, so far.")
-	}
-	keys, err := engine.ParseFile(to.Keys)
-	if err != nil {
-		return err
-	}
-	release, err := isolation.Lock(filepath.Dir(keys.Path))
-	if err != nil {
-		return err
-	}
-	defer release()
-	there, err := present(ctx, keys, jid)
-	if err != nil {
-		return err
-	}
-	if !there {
-		if err := i.copy(ctx, jid, keys); err != nil {
+	if to.Engine == engine.SQLite {
+		keys, err := engine.ParseFile(to.Keys)
+		if err != nil {
 			return err
 		}
+		release, err := isolation.Lock(filepath.Dir(keys.Path))
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	db, _, err := isolation.OpenKeys(ctx, to)
+	if err != nil {
+		return err
+	}
+	there, err := present(ctx, db, to.Engine, jid)
+	if err == nil && !there {
+		err = i.copy(ctx, jid, tables.Target{DB: db, Engine: to.Engine, Scratch: i.scratch, Clear: true})
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
 	}
 	return i.memory.RememberImport(ctx, jid.String())
 }
 
 // present tells whether the number is in the keys database already.
-func present(ctx context.Context, keys engine.File, jid types.JID) (bool, error) {
-	db, err := keys.OpenReadOnly(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = db.Close() }()
-	held, err := devices(ctx, db)
-	if err != nil {
-		return false, keys.Fault(err)
-	}
+func present(ctx context.Context, db *sql.DB, name string, jid types.JID) (bool, error) {
+	held, err := devices(ctx, db, name)
 	switch {
-	case len(held) == 0:
-		return false, nil
+	case err != nil || len(held) == 0:
+		return false, err
 	case len(held) == 1 && held[0].jid == jid:
 		return true, nil
 	}
 	return false, fault.New(fault.Conflict, "Another WhatsApp account is paired here already; import into a new number instead.")
-}
-
-func (i *Importer) copy(ctx context.Context, jid types.JID, keys engine.File) error {
-	source, err := i.file.OpenReadOnly(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := devices(ctx, source)
-	_ = source.Close()
-	if err != nil {
-		return i.file.Fault(err)
-	}
-	for _, d := range found {
-		if d.jid == jid {
-			return replace(ctx, i.file, d, keys)
-		}
-	}
-	return fault.New(fault.NotFound, fmt.Sprintf("This number is not, or no longer, in the file %s.", i.file.Path))
 }

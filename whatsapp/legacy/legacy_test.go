@@ -42,7 +42,7 @@ func open(t *testing.T, path string) opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := legacy.Open(t.Context(), uri, s)
+	i, err := legacy.Open(uri, t.TempDir(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,8 +261,8 @@ func TestNothingToFind(t *testing.T) {
 	if found := o.found(t); len(found) != 0 {
 		t.Errorf("found %v", found)
 	}
-	for _, uri := range []string{"file:" + filepath.Join(dir, "missing.db"), "postgres://localhost/x"} {
-		i, err := legacy.Open(t.Context(), uri, o.store)
+	for _, uri := range []string{"file:" + filepath.Join(dir, "missing.db")} {
+		i, err := legacy.Open(uri, dir, o.store)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +270,7 @@ func TestNothingToFind(t *testing.T) {
 			t.Errorf("%s: found %v, %v", uri, found, err)
 		}
 	}
-	if _, err := legacy.Open(t.Context(), "mysql://x", o.store); fault.KindOf(err) != fault.Invalid {
+	if _, err := legacy.Open("mysql://x", dir, o.store); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("an unknown URI: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "missing.db")); !os.IsNotExist(err) {
