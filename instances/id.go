@@ -52,3 +52,7 @@ func slugOf(name string) string {
 	}
 	return strings.Join(words, "_")
 }
+
+// NewID makes the id of a number that is called name and is made at that time; taken knows
+// the ids that exist.
+func NewID(name string, at time.Time, taken func(ID) bool) ID { return newID(name, at, taken) }

@@ -43,6 +43,7 @@ func commands() []command {
 		{"backup", "write everything, or one number, into an encrypted file", backup},
 		{"restore", "bring back a backup, or a deleted number", restore},
 		{"migrate-database", "move everything between SQLite and PostgreSQL", migrateDatabase},
+		{"import", "take paired numbers over from another program", importNumbers},
 		{"version", "print the version", printVersion},
 		{"help", "print this text", help},
 		{"worker", "run one number (started by serve, not by people)", runWorker},
