@@ -13,16 +13,16 @@ import (
 	"time"
 
 	"switchboard/archive"
+	"switchboard/engine"
 	"switchboard/instances"
-	"switchboard/isolation"
 )
 
 // Deleted keeps the last backups of numbers that were deleted or replaced, for a while.
 type Deleted struct {
-	Dir     string      // <STORAGE_DIR>/deleted
-	Key     archive.Key // of the installation: nobody is there to give a passphrase
-	Program string      // version
-	For     time.Duration
+	Dir     string        // <STORAGE_DIR>/deleted
+	Key     archive.Key   // of the installation: nobody is there to give a passphrase
+	Program string        // version
+	For     time.Duration // how long they are kept; 0: none are made
 }
 
 // Kept is one of these backups.
@@ -39,26 +39,23 @@ const (
 	keptSuffix = ".backup"
 )
 
-// Keep writes the backup of a number that is about to be removed. One that was never paired,
-// and one of whose databases nothing is left, because its removal had begun before, need
-// none. Neither does a damaged one: there is nothing that could be read.
-func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) error {
+// Keep writes the backup of a number that is about to be removed, and returns its path. One
+// that was never paired needs none, nor does one of which a part is gone, because its removal
+// had begun before; a damaged one cannot be read. Then the path is "".
+func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (path string, err error) {
 	inst, err := in.find(ctx, id)
-	if err != nil {
-		return err
+	if err != nil || d.For == 0 || inst == nil || inst.JID == "" || inst.Reason == unfinished {
+		return "", err
 	}
-	if inst == nil || inst.JID == "" {
-		return nil
-	}
-	if whole, err := in.whole(ctx, id); err != nil || !whole {
-		return err
+	if complete, err := in.Databases.Complete(ctx, id); err != nil || !complete {
+		return "", err
 	}
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
-		return fmt.Errorf("make folder for last backups: %w", err)
+		return "", fmt.Errorf("make folder for last backups: %w", err)
 	}
 	now := time.Now().UTC()
-	path := filepath.Join(d.Dir, string(id)+"-"+now.Format(keptTime)+keptSuffix)
-	return WriteFile(path, func(f *os.File) error {
+	path = filepath.Join(d.Dir, string(id)+"-"+now.Format(keptTime)+keptSuffix)
+	err = WriteFile(path, func(f *os.File) error {
 		w, err := archive.NewWriter(f, d.Key, archive.Header{Program: d.Program, CreatedAt: now})
 		if err != nil {
 			return err
@@ -68,21 +65,13 @@ func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) err
 		}
 		return w.Close()
 	})
-}
-
-// whole tells whether both databases of a number can be read.
-func (in Installation) whole(ctx context.Context, id instances.ID) (bool, error) {
-	if complete, err := in.Databases.Complete(ctx, id); err != nil || !complete {
-		return false, err
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(engine.File{}.Fault(err), engine.ErrDamaged), errors.Is(err, engine.ErrDamaged):
+		return "", nil
 	}
-	from, err := in.open(ctx, id)
-	if errors.Is(err, isolation.ErrDamaged) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	from.close()
-	return true, nil
+	return "", err
 }
 
 // List returns what is kept, the newest first.

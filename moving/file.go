@@ -3,6 +3,7 @@ package moving
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -23,11 +24,11 @@ func WriteFile(path string, write func(*os.File) error) (err error) {
 	}
 	defer func() { _ = os.Remove(draft.Name()) }()
 	if err := errors.Join(write(draft), draft.Sync(), draft.Close()); err != nil {
-		var f *fault.Error
-		if errors.As(err, &f) {
-			return err
+		var failed *fs.PathError
+		if errors.As(err, &failed) && failed.Path == draft.Name() {
+			return cannot(err)
 		}
-		return cannot(err)
+		return err
 	}
 	// Unlike a renaming, this never replaces a file.
 	if err := os.Link(draft.Name(), path); errors.Is(err, os.ErrExist) {

@@ -18,7 +18,7 @@ import (
 // already is compared instead of copied. A target that holds something else is a
 // fault.Conflict.
 func Migrate(ctx context.Context, from, to Installation, told func(Step)) error {
-	if err := to.sweep(); err != nil {
+	if err := to.Sweep(); err != nil {
 		return err
 	}
 	if err := movePeople(ctx, from, to); err != nil {

@@ -131,6 +131,10 @@ func (in Installation) find(ctx context.Context, id instances.ID) (*instances.In
 	return nil, nil
 }
 
+// unfinished is why a number is being deleted that was never brought in completely: of that,
+// no last backup is made.
+const unfinished instances.Reason = "unfinished"
+
 // filler writes into the databases of a number that access names.
 type filler func(ctx context.Context, access instances.Access, told func(name string)) error
 
@@ -139,7 +143,7 @@ type filler func(ctx context.Context, access instances.Access, told func(name st
 // the number is gone.
 func (in Installation) bring(ctx context.Context, inst instances.Instance, known bool, fill filler, told func(name string)) (err error) {
 	draft := inst
-	draft.Status, draft.Reason, draft.Desired = instances.Deleting, "", instances.Stopped
+	draft.Status, draft.Reason, draft.Desired = instances.Deleting, unfinished, instances.Stopped
 	draft.Database = in.Databases.Names(inst.ID)
 	if known {
 		err = in.Store.SaveInstance(ctx, draft)

@@ -39,9 +39,9 @@ func ours(name, set string, leftOut ...string) tables.Versioned {
 	}
 }
 
-// sweep removes what a killed process left of scratch databases: there may be keys in them.
+// Sweep removes what a killed process left of scratch databases: there may be keys in them.
 // The installation's lock is held.
-func (in Installation) sweep() error {
+func (in Installation) Sweep() error {
 	left, err := filepath.Glob(filepath.Join(in.Dir, tables.ScratchPattern))
 	for _, dir := range left {
 		err = errors.Join(err, os.RemoveAll(dir))

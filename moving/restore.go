@@ -32,7 +32,7 @@ type RestoreOptions struct {
 // whose WhatsApp account belongs to another number here are a fault.Conflict, and then
 // nothing was changed. It returns the numbers that were brought in.
 func (in Installation) Restore(ctx context.Context, open func() (*archive.Reader, error), o RestoreOptions, told func(Step)) ([]instances.Instance, error) {
-	if err := in.sweep(); err != nil {
+	if err := in.Sweep(); err != nil {
 		return nil, err
 	}
 	first, err := open()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/joho/godotenv"
 
@@ -31,6 +32,7 @@ type config struct {
 	StorageDir      string
 	WorkerHost      string
 	WorkerPortStart int
+	KeepDeleted     time.Duration
 	SecretKey       string // "" when it is kept in StorageDir
 	SimulatorAddr   string
 	SimulatorKey    string

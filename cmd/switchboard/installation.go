@@ -70,13 +70,11 @@ const (
 	deletedPurpose   = "backups of deleted numbers"
 )
 
-// keepDeleted is how long the last backup of a deleted number is kept.
-const keepDeleted = 30 * 24 * time.Hour
-
-// deletedNumbers returns where the last backups of deleted numbers are.
-func deletedNumbers(s *storage) (moving.Deleted, error) {
+// deletedNumbers returns where the last backups of deleted numbers are, and how long they are
+// kept.
+func deletedNumbers(s *storage, keep time.Duration) (moving.Deleted, error) {
 	key, err := secrets.Derive(s.key, deletedPurpose)
-	return moving.Deleted{Dir: filepath.Join(s.dir, "deleted"), Key: archive.Random(key), Program: version(), For: keepDeleted}, err
+	return moving.Deleted{Dir: filepath.Join(s.dir, "deleted"), Key: archive.Random(key), Program: version(), For: keep}, err
 }
 
 // mustBeThere makes sure that there is something in an installation that is to be read: opening one

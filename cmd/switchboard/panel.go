@@ -18,6 +18,7 @@ import (
 	"switchboard/handlers/api"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/moving"
 	"switchboard/processes"
 	"switchboard/resources"
 	"switchboard/secrets"
@@ -78,7 +79,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, err
 	}
 	undo = append(undo, unlock)
-	box, err := secrets.New(s.key, "database passwords")
+	box, err := secrets.New(s.key, passwordsPurpose)
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +92,18 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
+	kept, err := deletedNumbers(s, c.KeepDeleted)
+	if err != nil {
+		return nil, err
+	}
+	keeping := keepingDatabases{databases, moving.Installation{Store: s.store, Databases: databases, Dir: s.dir}, kept, o.log}
+	if err := keeping.in.Sweep(); err != nil {
+		return nil, err
+	}
 
 	supervisor := instances.NewSupervisor(instances.Options{
 		Store:     s.store,
-		Databases: databases,
+		Databases: keeping,
 		Launcher: processes.New(processes.Options{
 			Dir:        filepath.Join(s.dir, "instances"),
 			Executable: "/proc/self/exe", // and not what an upgrade has put in its place
@@ -130,6 +139,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, fmt.Errorf("open supervisor: %w", err)
 	}
 	reportUnknown(ctx, s.store, databases, o.log)
+	undo = append(undo, keeping.prune())
 	return &panel{
 		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release,
 		server: &http.Server{

@@ -115,15 +115,18 @@ func restoreFrom(ctx context.Context, env environment, c config, r restoring, op
 		return err
 	}
 	defer in.release()
-	return in.restore(ctx, env, r.o, open)
+	return in.restore(ctx, env, c, r.o, open)
 }
 
-func (in *installation) restore(ctx context.Context, env environment, o moving.RestoreOptions, open func() (*archive.Reader, error)) error {
-	kept, err := deletedNumbers(in.storage)
+func (in *installation) restore(ctx context.Context, env environment, c config, o moving.RestoreOptions, open func() (*archive.Reader, error)) error {
+	kept, err := deletedNumbers(in.storage, c.KeepDeleted)
 	if err != nil {
 		return err
 	}
-	o.BeforeReplace = func(ctx context.Context, id instances.ID) error { return kept.Keep(ctx, in.Installation, id) }
+	o.BeforeReplace = func(ctx context.Context, id instances.ID) error {
+		_, err := kept.Keep(ctx, in.Installation, id)
+		return err
+	}
 	bar := newProgress(env.stderr)
 	restored, err := in.Restore(ctx, open, o, bar.show)
 	bar.end()
@@ -144,7 +147,7 @@ func restoreDeleted(ctx context.Context, env environment, c config, r restoring)
 		return err
 	}
 	defer in.release()
-	kept, err := deletedNumbers(in.storage)
+	kept, err := deletedNumbers(in.storage, c.KeepDeleted)
 	if err != nil {
 		return err
 	}
@@ -159,7 +162,7 @@ func restoreDeleted(ctx context.Context, env environment, c config, r restoring)
 				return err
 			}
 			defer closing()
-			return in.restore(ctx, env, r.o, open)
+			return in.restore(ctx, env, c, r.o, open)
 		}
 	}
 	return fault.New(fault.NotFound, fmt.Sprintf("No backup of a deleted number %s is kept; see `switchboard restore --list-deleted`.", r.deleted))
@@ -171,7 +174,7 @@ func listDeleted(ctx context.Context, env environment, c config) error {
 		return err
 	}
 	defer s.Close()
-	kept, err := deletedNumbers(s)
+	kept, err := deletedNumbers(s, c.KeepDeleted)
 	if err != nil {
 		return err
 	}

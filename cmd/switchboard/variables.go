@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"switchboard/engine"
 	"switchboard/fault"
@@ -79,6 +80,17 @@ var variables = []variable{
 		parse: func(c *config, value string) (err error) {
 			c.WorkerPortStart, err = parsePort(value, 1)
 			return err
+		},
+	},
+	{
+		name: "KEEP_DELETED_DAYS", fallback: "30", usage: "days for which the last backup of a deleted number is kept, 0 for none",
+		parse: func(c *config, value string) error {
+			days, err := strconv.Atoi(value)
+			if err != nil || days < 0 || days > 36500 {
+				return bad("is %q. Use a number of days, or 0 to keep nothing.", value)
+			}
+			c.KeepDeleted = time.Duration(days) * 24 * time.Hour
+			return nil
 		},
 	},
 	{

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"switchboard/instances"
+	"switchboard/isolation"
+	"switchboard/moving"
+)
+
+// keepingDatabases makes a last backup before it drops the databases of a number.
+type keepingDatabases struct {
+	*isolation.Databases
+	in   moving.Installation
+	kept moving.Deleted
+	log  *slog.Logger
+}
+
+var _ instances.Databases = keepingDatabases{}
+
+// Drop removes the databases; see isolation.Databases. If the backup cannot be written, they
+// stay.
+func (k keepingDatabases) Drop(ctx context.Context, id instances.ID) error {
+	path, err := k.kept.Keep(ctx, k.in, id)
+	if err != nil {
+		return err
+	}
+	k.log.InfoContext(ctx, "number is removed", "instance", id, "last_backup", path)
+	return k.Databases.Drop(ctx, id)
+}
+
+// pruneEvery is how often old backups of deleted numbers are looked for.
+const pruneEvery = time.Hour
+
+// prune removes old backups of deleted numbers, and what a killed process left on the way,
+// until end is called.
+func (k keepingDatabases) prune() (end func()) {
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(pruneEvery)
+		defer tick.Stop()
+		for {
+			if err := k.kept.Prune(); err != nil {
+				k.log.Warn("old backups of deleted numbers were not removed", "error", err)
+			}
+			select {
+			case <-tick.C:
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-done
+	}
+}
