@@ -31,6 +31,15 @@ type StartDocument struct {
 	// Simulator is set when the worker has to talk to a simulated network and nothing else.
 	Simulator *Simulator `json:"simulator,omitempty"`
 	LogLevel  string     `json:"log_level,omitempty"` // debug, info (default), warn, error
+	Limits    Limits     `json:"limits,omitzero"`
+}
+
+// Limits are what a worker may use of the machine; zero means no limit. A worker that
+// exceeds one ends with the exit code that says which.
+type Limits struct {
+	Memory    int64  `json:"memory,omitempty"`     // bytes in RAM that are its own
+	OpenFiles uint64 `json:"open_files,omitempty"` // files and connections
+	Disk      int64  `json:"disk,omitempty"`       // bytes in Dir
 }
 
 // Simulator names a simulated WhatsApp network.
@@ -57,6 +66,9 @@ const (
 	ExitDatabaseNewer   ExitCode = 12
 	ExitLocked          ExitCode = 13 // another worker holds the number
 	ExitPortTaken       ExitCode = 14
+	ExitMemoryLimit     ExitCode = 15 // it used more than Limits allow; so do the next two
+	ExitFilesLimit      ExitCode = 16
+	ExitDiskLimit       ExitCode = 17
 )
 
 // Handler is what a worker offers on its control socket. Errors that are faults keep

@@ -130,6 +130,9 @@ var causes = map[Reason]string{
 	DatabaseNewer:    "The number's databases were written by a newer version of Switchboard. Update Switchboard to go on.",
 	LockedByAnother:  "This number already runs in another Switchboard. Stop it there first.",
 	PortTaken:        "The number's port is used by another program. Close that program, then try again.",
+	MemoryLimit:      "The number's process used more memory than one number may, and was ended.",
+	FilesLimit:       "The number's process had more files and connections open than one number may, and was ended.",
+	DiskLimit:        "The number's folder is larger than one number may have.",
 	StartRefused:     "The operating system refused to start the number's process.",
 	ProvisionFailed:  "The number's databases could not be made. Check that the disk has room and that the database server is reachable.",
 	DeleteFailed:     "Not everything of this number could be removed. Deleting it again goes on where it stopped.",
@@ -176,6 +179,7 @@ var (
 			after: "Its messages here are kept. Once WhatsApp lets the account in again, pair it again."}},
 		Restricted: {TemporaryBan: {label: "Banned for a while"}, ReachOutLimit: {label: "No new chats"}},
 		Failed: {
+			DiskLimit:       {after: "Make room in it, or have the limit raised, and start the number again; until then WhatsApp keeps what arrives, for some weeks."},
 			ProvisionFailed: {label: "Could not be set up", next: []Action{{DoStart, "Try again"}, {DoDelete, "Delete"}}},
 			DeleteFailed:    {label: "Could not be deleted", next: []Action{{DoDelete, "Delete again"}}},
 		},

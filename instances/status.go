@@ -47,6 +47,9 @@ const (
 	DatabaseNewer    Reason = "database_newer"    // … schema of a newer version
 	LockedByAnother  Reason = "locked_by_another" // a second worker holds the number
 	PortTaken        Reason = "port_taken"        // its port is in use by another program
+	MemoryLimit      Reason = "memory_limit"      // the process used more memory than it may, and was ended
+	FilesLimit       Reason = "files_limit"       // … files and connections
+	DiskLimit        Reason = "disk_limit"        // its folder is larger than it may be
 	StartRefused     Reason = "start_refused"     // the process could not be started
 	ProvisionFailed  Reason = "provision_failed"  // its databases could not be made; start tries again
 	DeleteFailed     Reason = "delete_failed"     // deletion stuck; delete tries again

@@ -16,6 +16,9 @@ var meanings = map[control.ExitCode]instances.Exit{
 	control.ExitDatabaseNewer:   {Reason: instances.DatabaseNewer, Final: true},
 	control.ExitLocked:          {Reason: instances.LockedByAnother},
 	control.ExitPortTaken:       {Reason: instances.PortTaken},
+	control.ExitMemoryLimit:     {Reason: instances.MemoryLimit},
+	control.ExitFilesLimit:      {Reason: instances.FilesLimit},
+	control.ExitDiskLimit:       {Reason: instances.DiskLimit, Final: true},
 }
 
 // exitOf tells how the worker with that pid ended. status is nil for a worker that was

@@ -37,6 +37,7 @@ type Options struct {
 	Env        []string
 	ListenHost string // where the workers' REST APIs listen
 	Simulator  *control.Simulator
+	Limits     control.Limits // of each worker
 	Version    string
 	LogLevel   string
 	Log        *slog.Logger
@@ -99,7 +100,7 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 	doc, err := json.Marshal(control.StartDocument{
 		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
 		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
-		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel,
+		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits,
 	})
 	if err != nil {
 		return nil, err

@@ -26,10 +26,10 @@ import (
 
 const nobody = 65534
 
-// probe waits for a line on file 3, and then tries what a confined worker must and must not
-// be able to do. It answers there with one JSON object: an error by the name of each attempt.
-func probe(doc control.StartDocument, args []string) {
-	storage, panel := args[0], args[1]
+// probeConfined waits for a line on file 3, and then tries what a confined worker must and
+// must not be able to do. It answers there with one JSON object: an error by the name of each
+// attempt.
+func probeConfined(doc control.StartDocument, storage, panel string) {
 	talk := os.NewFile(3, "talk")
 	_, _ = bufio.NewReader(talk).ReadString('\n')
 	answers := map[string]string{}
@@ -173,7 +173,7 @@ func testConfined(t *testing.T, user int) {
 	ours, theirs := os.NewFile(uintptr(pair[0]), "talk"), os.NewFile(uintptr(pair[1]), "talk")
 	defer ours.Close()
 	r := process(t, doc, func(cmd *exec.Cmd) {
-		cmd.Args = append(cmd.Args, storage, fmt.Sprint(os.Getpid()))
+		cmd.Args = append(cmd.Args, "confined", storage, fmt.Sprint(os.Getpid()))
 		cmd.ExtraFiles = []*os.File{theirs}
 		if user != os.Getuid() {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}

@@ -34,9 +34,9 @@ const exitFailed control.ExitCode = 1
 const farewell = 2 * time.Second
 
 // Run runs the number that doc describes until ctx ends or the panel says stop, and returns
-// how it ended. It confines the whole process to the number's folder, for good. The code is also noted in the number's folder, and why the worker could not
-// run is written to standard error in one sentence. A panic is left to the runtime, which
-// writes it to standard error too.
+// how it ended. It confines the whole process to the number's folder, for good. The code is
+// also noted in that folder, and why the worker could not run is written to standard error in
+// one sentence. A panic is left to the runtime, which writes it to standard error too.
 func Run(ctx context.Context, doc control.StartDocument, version string) control.ExitCode {
 	private()
 	// The log, the socket and the note of the exit belong to whoever holds the lock.
@@ -46,6 +46,11 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 		return exitCode(err)
 	}
 	defer release()
+	guard, err := newGuard(doc)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "The worker's limits cannot be set:", err)
+		return exitFailed
+	}
 	confined, err := confine(doc)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "The worker cannot be confined to its folder:", err)
@@ -55,7 +60,11 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 	defer closeLog()
 	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
 	tellConfined(log, confined)
+	ctx = guard.watch(ctx)
 	code, err := run(ctx, doc, log)
+	if over, ok := errors.AsType[*exceeded](context.Cause(ctx)); ok {
+		code, err = over.code, over
+	}
 	if err != nil {
 		log.Error("worker cannot run", "code", int(code), "error", err)
 		fmt.Fprintln(os.Stderr, fault.MessageOf(err))

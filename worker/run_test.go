@@ -85,9 +85,22 @@ func beWorker(probes []string) control.ExitCode {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	if len(probes) > 0 {
-		go probe(doc, probes)
+		go probe(doc, probes[0], probes[1:])
 	}
 	return worker.Run(ctx, doc, "test")
+}
+
+// probe misbehaves in a worker that runs, or tries to.
+func probe(doc control.StartDocument, what string, args []string) {
+	<-control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token).Reports(context.Background())
+	switch what {
+	case "confined":
+		probeConfined(doc, args[0], args[1])
+	case "memory":
+		probeMemory()
+	case "files":
+		probeFiles()
+	}
 }
 
 // running is a worker in a process of its own.

@@ -32,6 +32,7 @@ type config struct {
 	StorageDir      string
 	WorkerHost      string
 	WorkerPortStart int
+	WorkerLimits    control.Limits
 	KeepDeleted     time.Duration
 	SecretKey       string // "" when it is kept in StorageDir
 	SimulatorAddr   string

@@ -110,6 +110,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			Env:        workerEnvironment(env),
 			ListenHost: c.WorkerHost,
 			Simulator:  c.Simulator(),
+			Limits:     c.WorkerLimits,
 			Version:    version(),
 			LogLevel:   c.level(),
 			Log:        o.log,

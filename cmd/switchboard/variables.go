@@ -94,6 +94,28 @@ var variables = []variable{
 		},
 	},
 	{
+		name: "WORKER_MEMORY_LIMIT", fallback: "512", usage: "MiB of memory that one number may use before it is started again, 0 for no limit",
+		parse: func(c *config, value string) (err error) {
+			c.WorkerLimits.Memory, err = parseMebibytes(value, minWorkerMemory)
+			return err
+		},
+	},
+	{
+		name: "WORKER_OPEN_FILES", fallback: "1024", usage: "files and connections that one number may have open before it is started again, 0 for no limit",
+		parse: func(c *config, value string) error {
+			files, err := parseLimit(value, minWorkerFiles)
+			c.WorkerLimits.OpenFiles = uint64(files)
+			return err
+		},
+	},
+	{
+		name: "WORKER_DISK_LIMIT", fallback: "10240", usage: "MiB that the folder of one number may have before it is stopped, 0 for no limit",
+		parse: func(c *config, value string) (err error) {
+			c.WorkerLimits.Disk, err = parseMebibytes(value, 1)
+			return err
+		},
+	},
+	{
 		name: "SECRET_KEY", twin: true, secret: true, usage: "key that encrypts secrets at rest, made on the first start if not given",
 		parse: func(c *config, value string) error {
 			c.SecretKey = value
@@ -230,6 +252,30 @@ func parsePort(value string, least int) (int, error) {
 		return 0, bad("is %q, which is no port. Use a number from %d to 65535.", value, least)
 	}
 	return port, nil
+}
+
+// What a worker needs at the very least: with less it would be ended before it has begun.
+const (
+	minWorkerMemory = 32 // MiB
+	minWorkerFiles  = 64
+)
+
+// maxLimit keeps limits in numbers that fit everywhere.
+const maxLimit = 1 << 30
+
+// parseLimit reads a number that is 0 or at least least.
+func parseLimit(value string, least int64) (int64, error) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n != 0 && n < least || n > maxLimit {
+		return 0, bad("is %q. Write a whole number from %d upward, or 0 for no limit.", value, least)
+	}
+	return n, nil
+}
+
+// parseMebibytes reads a limit in MiB and returns it in bytes.
+func parseMebibytes(value string, least int64) (int64, error) {
+	n, err := parseLimit(value, least)
+	return n << 20, err
 }
 
 // parseBasePath returns "" or a path that begins with a slash and ends without one.

@@ -1,0 +1,148 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"switchboard/control"
+	"switchboard/fault"
+)
+
+// What a worker uses is looked at so often. Its folder is walked through, so that comes less
+// often.
+const (
+	lookEvery     = 5 * time.Second
+	lookDiskEvery = time.Minute
+)
+
+// guard ends a worker that uses more than it may. It works inside the worker, so that it
+// does without the panel; what it reads lies outside the sandbox, so it is opened before.
+type guard struct {
+	limits control.Limits
+	dir    string
+	statm  *os.File // memory, see proc(5)
+	fds    *os.File // the folder of open files
+}
+
+// exceeded says which limit ended the worker.
+type exceeded struct {
+	error
+	code control.ExitCode
+}
+
+func (e *exceeded) Unwrap() error { return e.error }
+
+// newGuard sets the limits that the system and the Go runtime keep by themselves.
+func newGuard(doc control.StartDocument) (*guard, error) {
+	g := &guard{limits: doc.Limits, dir: doc.Dir}
+	if n := g.limits.OpenFiles; n > 0 {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
+			return nil, fmt.Errorf("limit open files to %d: %w", n, err)
+		}
+	}
+	if n := g.limits.Memory; n > 0 {
+		debug.SetMemoryLimit(n / 4 * 3) // from here on the collector works harder
+	}
+	var err error
+	if g.statm, err = os.Open("/proc/self/statm"); err != nil {
+		return nil, err
+	}
+	g.fds, err = os.Open("/proc/self/fd")
+	return g, err
+}
+
+// watch returns a context that ends when a limit is exceeded; its cause is then an exceeded.
+// The first look is taken at once: a worker that is over its limit does not begin.
+func (g *guard) watch(ctx context.Context) context.Context {
+	ctx, end := context.WithCancelCause(ctx)
+	look := func(disk bool) {
+		if over := g.look(disk); over != nil {
+			end(over)
+		}
+	}
+	look(true)
+	go func() {
+		ticker := time.NewTicker(lookEvery)
+		defer ticker.Stop()
+		for last := time.Now(); ; {
+			select {
+			case now := <-ticker.C:
+				disk := now.Sub(last) >= lookDiskEvery
+				if disk {
+					last = now
+				}
+				look(disk)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx
+}
+
+// look compares what is used with the limits. What cannot be read counts as well: it must
+// not end a number.
+func (g *guard) look(disk bool) *exceeded {
+	over := func(code control.ExitCode, format string, args ...any) *exceeded {
+		return &exceeded{fault.New(fault.Unavailable, fmt.Sprintf(format, args...)), code}
+	}
+	if n := g.limits.Memory; n > 0 {
+		if used := g.memory(); used > n {
+			return over(control.ExitMemoryLimit, "The worker uses %d MiB of memory, of %d that it may.", used>>20, n>>20)
+		}
+	}
+	if n := g.limits.OpenFiles; n > 0 {
+		if used := g.files(); used > n/10*9 { // at the limit itself nothing works any more
+			return over(control.ExitFilesLimit, "The worker has %d files and connections open, of %d that it may.", used, n)
+		}
+	}
+	if n := g.limits.Disk; disk && n > 0 {
+		if used := size(g.dir); used > n {
+			return over(control.ExitDiskLimit, "The folder of this number has %d MiB, of %d that it may.", used>>20, n>>20)
+		}
+	}
+	return nil
+}
+
+// memory is what the process has in RAM and shares with no file, in bytes.
+func (g *guard) memory() int64 {
+	text := make([]byte, 256)
+	n, _ := g.statm.ReadAt(text, 0) // the end of the file is no failure
+	var size, resident, shared int64
+	if _, err := fmt.Sscan(string(text[:n]), &size, &resident, &shared); err != nil {
+		return 0
+	}
+	return (resident - shared) * int64(os.Getpagesize())
+}
+
+// files is the number of open files, sockets among them.
+func (g *guard) files() uint64 {
+	if _, err := g.fds.Seek(0, 0); err != nil {
+		return 0
+	}
+	names, err := g.fds.Readdirnames(-1)
+	if err != nil {
+		return 0
+	}
+	return uint64(len(names))
+}
+
+// size is what the files in dir take, in bytes. Those that come and go meanwhile do not
+// matter.
+func size(dir string) (total int64) {
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			if info, err := entry.Info(); err == nil {
+				total += info.Size()
+			}
+		}
+		return nil
+	})
+	return total
+}

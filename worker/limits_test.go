@@ -1,0 +1,84 @@
+package worker_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"switchboard/control"
+)
+
+// probeMemory takes more memory than the worker may have.
+func probeMemory() {
+	for hoard := [][]byte{}; ; {
+		block := make([]byte, 1<<20)
+		for i := range block {
+			block[i] = 1
+		}
+		if hoard = append(hoard, block); len(hoard) == 128 {
+			for { // what nobody uses any more would be given back
+				hoard[len(hoard)-1][0]++
+			}
+		}
+	}
+}
+
+// probeFiles opens as many files as the system lets it.
+func probeFiles() {
+	for files := []*os.File{}; ; {
+		file, err := os.Open(os.DevNull)
+		if err != nil {
+			select {}
+		}
+		files = append(files, file)
+	}
+}
+
+func TestAWorkerThatUsesTooMuch(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limits control.Limits
+		probe  string
+		want   control.ExitCode
+	}{
+		"memory":            {control.Limits{Memory: 64 << 20}, "memory", control.ExitMemoryLimit},
+		"open files":        {control.Limits{OpenFiles: 100}, "files", control.ExitFilesLimit},
+		"memory from start": {control.Limits{Memory: 1}, "", control.ExitMemoryLimit},
+		"disk from start":   {control.Limits{Disk: 1}, "", control.ExitDiskLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			doc := document(t)
+			doc.Limits = c.limits
+			r := process(t, doc, func(cmd *exec.Cmd) {
+				if c.probe != "" {
+					cmd.Args = append(cmd.Args, c.probe)
+				}
+			})
+			if code := r.ended(t); code != c.want {
+				t.Fatalf("ended with %d, want %d", code, c.want)
+			}
+			if code, ok := control.NotedExit(doc.Dir, r.cmd.Process.Pid); !ok || code != c.want {
+				t.Errorf("noted is %d, %v", code, ok)
+			}
+			// Its databases are as sound as they were, and it runs with a limit that it keeps to.
+			doc.Limits = control.Limits{Memory: 512 << 20, OpenFiles: 1024, Disk: 1 << 30}
+			start(t, doc)
+		})
+	}
+}
+
+// TestRoomIsMade sees a number run again once its folder is small enough.
+func TestRoomIsMade(t *testing.T) {
+	t.Parallel()
+	doc := document(t)
+	doc.Limits.Disk = 3 << 20
+	big := filepath.Join(doc.Dir, "big")
+	must(t, os.WriteFile(big, make([]byte, 4<<20), 0o600))
+	if code := process(t, doc, nil).ended(t); code != control.ExitDiskLimit {
+		t.Fatalf("ended with %d", code)
+	}
+	must(t, os.Remove(big))
+	start(t, doc)
+}
