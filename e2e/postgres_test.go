@@ -1,11 +1,11 @@
 package e2e
 
 import (
-	"database/sql"
 	"path"
 	"strings"
 	"testing"
 
+	"switchboard/engine"
 	"switchboard/isolation/pgtest"
 )
 
@@ -31,7 +31,7 @@ func (p *panel) has(id, database string) (there bool) {
 		if !found {
 			continue
 		}
-		db, err := sql.Open("pgx", "postgres"+uri)
+		db, err := engine.OpenPostgres(within(p.t, patience), "postgres"+uri, engine.Pool{Open: 1, Wait: patience})
 		if err != nil {
 			p.t.Fatal(err)
 		}

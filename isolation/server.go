@@ -37,6 +37,9 @@ var (
 // worker, and two readers in the panel.
 const roleConnections = 6
 
+// dropTime is how long a dropping waits for those whom it cannot end.
+const dropTime = 30 * time.Second
+
 // server is PostgreSQL: two databases, owned by a login role that bears the name of the main
 // database.
 //
@@ -308,7 +311,7 @@ func (s *server) dropAll(ctx context.Context, id instances.ID) error {
 	}
 	for _, name := range []string{mainName(id), keysName(id)} {
 		if found[name].exists {
-			if err := s.exec(ctx, fmt.Sprintf(`DROP DATABASE IF EXISTS %s WITH (FORCE)`, quote(name))); err != nil {
+			if err := s.dropDatabase(ctx, name); err != nil {
 				return fmt.Errorf("drop database: %w", err)
 			}
 		}
@@ -319,6 +322,29 @@ func (s *server) dropAll(ctx context.Context, id instances.ID) error {
 	}
 	s.step(ctx, id, "role dropped")
 	return s.vault.ForgetPassword(ctx, id)
+}
+
+// dropDatabase ends whoever is in a database, and drops it. A superuser, such as the one as
+// whom PgBouncer looks passwords up, cannot be ended and is waited for.
+func (s *server) dropDatabase(ctx context.Context, name string) error {
+	limited, cancel := context.WithTimeout(ctx, dropTime)
+	defer cancel()
+	for {
+		err := s.exec(ctx, fmt.Sprintf(`DROP DATABASE IF EXISTS %s WITH (FORCE)`, quote(name)))
+		var e *pgconn.PgError
+		if !errors.As(err, &e) || e.Code != "42501" && e.Code != "55006" { // privilege, in use
+			return err
+		}
+		// Nobody comes in any more.
+		if err := s.exec(ctx, fmt.Sprintf(`ALTER DATABASE %s ALLOW_CONNECTIONS false`, quote(name))); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-limited.Done():
+			return err
+		}
+	}
 }
 
 // unknown looks at what belongs to roles that are ours. On a server with two installations,

@@ -22,6 +22,7 @@ has cc && echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 ||
 if [ "${1-build}" = test ]; then
 	has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
 		want "PostgreSQL (postgresql)" postgresql
+	has pgbouncer || [ -x /usr/sbin/pgbouncer ] || want "PgBouncer (pgbouncer)" pgbouncer
 	[ -n "${CHROME-}" ] || has chromium || has chromium-headless-shell || has google-chrome ||
 		want "Chromium (chromium)" chromium
 	# A headless browser without any font would draw no text.
