@@ -104,7 +104,7 @@ const (
 	// passphraseCost makes each guess of a passphrase cost about a second and 256 MB.
 	passphraseCost = 18
 	// randomCost is for keys that nobody can guess.
-	randomCost = 10
+	randomCost = 1
 )
 
 // Passphrase is the key that a person chose.
