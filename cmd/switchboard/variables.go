@@ -83,17 +83,6 @@ var variables = []variable{
 		},
 	},
 	{
-		name: "KEEP_DELETED_DAYS", fallback: "30", usage: "days for which the last backup of a deleted number is kept, 0 for none",
-		parse: func(c *config, value string) error {
-			days, err := strconv.Atoi(value)
-			if err != nil || days < 0 || days > 36500 {
-				return bad("is %q. Use a number of days, or 0 to keep nothing.", value)
-			}
-			c.KeepDeleted = time.Duration(days) * 24 * time.Hour
-			return nil
-		},
-	},
-	{
 		name: "WORKER_MEMORY_LIMIT", fallback: "512", usage: "MiB of memory that one number may use before it is started again, 0 for no limit",
 		parse: func(c *config, value string) (err error) {
 			c.WorkerLimits.Memory, err = parseMebibytes(value, minWorkerMemory)
@@ -113,6 +102,17 @@ var variables = []variable{
 		parse: func(c *config, value string) (err error) {
 			c.WorkerLimits.Disk, err = parseMebibytes(value, 1)
 			return err
+		},
+	},
+	{
+		name: "KEEP_DELETED_DAYS", fallback: "30", usage: "days for which the last backup of a deleted number is kept, 0 for none",
+		parse: func(c *config, value string) error {
+			days, err := strconv.Atoi(value)
+			if err != nil || days < 0 || days > 36500 {
+				return bad("is %q. Use a number of days, or 0 to keep nothing.", value)
+			}
+			c.KeepDeleted = time.Duration(days) * 24 * time.Hour
+			return nil
 		},
 	},
 	{
