@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"switchboard/fault"
 )
 
 // patient is a connector that waits while the server is away or has no connection left. It
@@ -23,7 +25,8 @@ const (
 	maxPause   = time.Second
 )
 
-// Connect makes a connection; ctx bounds the waiting as well.
+// Connect makes a connection; ctx bounds the waiting as well. A server that stays away is a
+// fault.Unavailable.
 func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, p.pool.Wait)
 	defer cancel()
@@ -41,7 +44,7 @@ func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-limited.Done():
-			return nil, err
+			return nil, fault.Wrap(fault.Unavailable, "The database does not answer at the moment. Nothing is lost; please try again in a minute.", err)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func TestAnOutageIsWaitedFor(t *testing.T) {
 	if <-told.changed {
 		t.Error("it is told that the server is away, after it came back")
 	}
-	// Whoever waits can be called off.
+	// Whoever waits can be called off, and patience ends.
 	gate.shut()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -165,6 +165,12 @@ func TestAnOutageIsWaitedFor(t *testing.T) {
 	}()
 	if _, err := db.ExecContext(ctx, `SELECT 1`); err == nil || ctx.Err() == nil {
 		t.Errorf("called off: %v", err)
+	}
+	gate.open(t)
+	hasty := openPostgres(t, u.String(), engine.Pool{Open: 1})
+	gate.shut()
+	if _, err := hasty.ExecContext(t.Context(), `SELECT 1`); fault.KindOf(err) != fault.Unavailable || !engine.Away(err) {
+		t.Errorf("without patience: %v", err)
 	}
 }
 
