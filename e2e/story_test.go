@@ -77,7 +77,8 @@ func story(t *testing.T, database ...string) {
 	left.vanish(t)
 	b.open(panel.url)
 	b.eval(patience, `document.querySelector('[data-testid="number-row-`+id+`"]') === null`, "the number is off the list")
-	poll(t, "the phone has forgotten the deleted number", func() bool { return len(network.connections()) == 0 }, nil)
+	poll(t, "the connection of the deleted number has ended", func() bool { return len(network.connections()) == 0 }, nil)
+	poll(t, "the phone has forgotten the deleted number", func() bool { return len(phone.state().Companions) == 0 }, nil)
 }
 
 // TestStoryWithoutScripts walks the same way with forms and links alone, and has the code

@@ -46,9 +46,9 @@ func (s *Supervisor) Restart(ctx context.Context, v Viewer, id ID) error {
 	})
 }
 
-// Delete ends a number for ever: worker, databases, folder, record. It returns when that
-// is stored; the deletion goes on behind it, and after a crash with the next Open. Asking
-// twice is no error.
+// Delete ends a number for ever: its link to the phone if WhatsApp can be reached, worker,
+// databases, folder, record. It returns when that is stored; the deletion goes on behind
+// it, and after a crash with the next Open. Asking twice is no error.
 func (s *Supervisor) Delete(ctx context.Context, v Viewer, id ID) error {
 	r, err := s.runner(v, id)
 	if err != nil {

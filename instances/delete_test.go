@@ -79,6 +79,59 @@ func TestDeleteInEveryState(t *testing.T) {
 	}
 }
 
+// The phone would keep a linked device that nothing answers for, and it allows four.
+func TestADeletedNumberIsUnlinkedFirst(t *testing.T) {
+	t.Parallel()
+	const jid = "491700000001:3@s.whatsapp.net"
+	silent := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for name, c := range map[string]struct {
+		report Report
+		logout func(context.Context) error
+		want   string
+		within time.Duration
+	}{
+		"connected":           {Report{Status: Connected, JID: jid}, nil, "logout stop drop discard remove", 0},
+		"refused":             {Report{Status: Reconnecting, JID: jid}, func(context.Context) error { return errTest }, "logout stop drop discard remove", 0},
+		"no answer":           {Report{Status: Connected, JID: jid}, silent, "logout stop drop discard remove", 5 * time.Second},
+		"pairing":             {Report{Status: PairingPhone}, nil, "stop drop discard remove", 0},
+		"logged out by phone": {Report{Status: LoggedOut, JID: jid}, nil, "stop drop discard remove", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				id := w.number("A", Connected)
+				f := w.worker(id)
+				f.set(func(f *fakeWorker) { f.logout = c.logout })
+				f.say(c.report)
+				w.set(func() { w.did = nil })
+				began := time.Now()
+				w.ok(w.Delete(t.Context(), owner, id))
+				time.Sleep(c.within)
+				synctest.Wait()
+				if got := strings.Join(w.did, " "); got != c.want {
+					t.Errorf("after %s it did %q, want %q", time.Since(began), got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A worker that the next process finds, and has not heard yet, is asked as well.
+func TestAFoundWorkerIsUnlinkedBeforeItIsDeleted(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		wait, release := blocked()
+		w.worker(id).set(func(f *fakeWorker) { f.stop, f.mute = wait, true })
+		w.ok(w.Delete(t.Context(), owner, id))
+		w.close(true)
+		release()
+		w.set(func() { w.did = nil })
+		w.open()
+		if got := strings.Join(w.did, " "); got != "logout stop drop discard remove" {
+			t.Errorf("it did %q", got)
+		}
+	})
+}
+
 func TestDeletionThatFails(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)

@@ -2,6 +2,7 @@ package instances
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"switchboard/fault"
@@ -13,6 +14,7 @@ const (
 	stopLimit   = time.Minute
 	stopRetry   = 10 * time.Second
 	makeLimit   = 5 * time.Minute // for databases to be made or dropped
+	unlinkLimit = 5 * time.Second // for the phone to be told that a number is deleted
 )
 
 // settle begins the work that leads from what is to what is wished.
@@ -202,6 +204,7 @@ func (r *runner) stop(grace time.Duration) {
 func (r *runner) remove() {
 	id, w := r.inst.ID, r.worker
 	o := r.s.o
+	linked := r.inst.JID != "" && !slices.Contains(unlinked, r.last.Status)
 	r.begin(removal, makeLimit, func(ctx context.Context) func() {
 		err := func() (err error) {
 			if w == nil {
@@ -210,6 +213,9 @@ func (r *runner) remove() {
 				}
 			}
 			if w != nil {
+				if linked {
+					r.unlink(ctx, w)
+				}
 				if err := w.Stop(ctx, stopGrace); err != nil {
 					return err
 				}
@@ -235,6 +241,17 @@ func (r *runner) remove() {
 			}
 		}
 	})
+}
+
+// unlink removes the number from its phone's linked devices, of which there are four at
+// most. A phone or a network that does not answer does not hold the deletion up: what is
+// left over can be removed on the phone.
+func (r *runner) unlink(ctx context.Context, w Worker) {
+	ctx, cancel := context.WithTimeout(ctx, unlinkLimit)
+	defer cancel()
+	if err := w.Logout(ctx); err != nil {
+		r.log.Warn("deleted number not unlinked from its phone", "error", err)
+	}
 }
 
 // fail leaves it to a person.

@@ -329,6 +329,7 @@ type fakeWorker struct {
 	mute    bool                        // says nothing
 	proven  bool                        // a connected report carries a fresh proof
 	stop    func(context.Context) error // instead of ending at once
+	logout  func(context.Context) error // instead of unlinking at once
 	asked   []string
 	exit    Exit
 	exited  chan struct{}
@@ -446,8 +447,17 @@ func (f *fakeWorker) AnswerPasskey(_ context.Context, c []byte) error {
 	return f.heard("passkey " + string(c))
 }
 func (f *fakeWorker) ConfirmPasskey(context.Context) error { return f.heard("confirm") }
-func (f *fakeWorker) Logout(context.Context) error         { return f.heard("logout") }
-func (f *fakeWorker) Reconnect(context.Context) error      { return f.heard("reconnect") }
+func (f *fakeWorker) Logout(ctx context.Context) error {
+	f.w.note(&f.w.did, "logout")
+	f.mu.Lock()
+	logout := f.logout
+	f.mu.Unlock()
+	if logout != nil {
+		return logout(ctx)
+	}
+	return f.heard("logout")
+}
+func (f *fakeWorker) Reconnect(context.Context) error { return f.heard("reconnect") }
 func (f *fakeWorker) SendText(_ context.Context, to, text string) (Sent, error) {
 	return Sent{ID: "M1", Chat: to}, f.heard("send " + text)
 }
