@@ -2,12 +2,10 @@ package moving
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"switchboard/fault"
 	"switchboard/instances"
-	"switchboard/isolation"
 	"switchboard/tables"
 )
 
@@ -73,7 +71,7 @@ func movePeople(ctx context.Context, from, to Installation) error {
 }
 
 func move(ctx context.Context, from, to Installation, inst instances.Instance, told func(string)) error {
-	release, err := holdBoth(from, to, inst.ID)
+	release, err := holdBoth(ctx, from, to, inst.ID)
 	if err != nil {
 		return err
 	}
@@ -119,21 +117,17 @@ func move(ctx context.Context, from, to Installation, inst instances.Instance, t
 }
 
 // holdBoth takes the lock of a number in both installations, which may share a storage folder.
-func holdBoth(from, to Installation, id instances.ID) (release func(), err error) {
-	release, err = from.hold(id)
-	if err == nil && from.Dir != to.Dir {
-		mine := release
-		var other func()
-		if other, err = to.hold(id); err == nil {
-			release = func() { other(); mine() }
-		} else {
-			mine()
-		}
+func holdBoth(ctx context.Context, from, to Installation, id instances.ID) (release func(), err error) {
+	mine, err := from.hold(ctx, id)
+	if err != nil || from.Dir == to.Dir {
+		return mine, err
 	}
-	if errors.Is(err, isolation.ErrLocked) {
-		err = fault.Wrap(fault.Conflict, fmt.Sprintf("The number %s is running; stop all numbers first.", id), err)
+	other, err := to.hold(ctx, id)
+	if err != nil {
+		mine()
+		return nil, err
 	}
-	return release, err
+	return func() { other(); mine() }, nil
 }
 
 // same makes sure that a number which is there already is the one to be moved.

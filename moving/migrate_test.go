@@ -17,6 +17,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/lease"
 	"switchboard/moving"
 )
 
@@ -145,9 +146,20 @@ func TestWhatStandsAgainstMigrating(t *testing.T) {
 	ok(t, to.Databases.Drop(t.Context(), id))
 	ok(t, moving.Migrate(t.Context(), from, to, quiet))
 
-	// The number was used in its new place.
+	// The number runs on another host, or was used in its new place.
+	back := installation(t, engine.SQLite)
 	access, err := to.Databases.Access(t.Context(), id)
 	ok(t, err)
+	main, err := isolation.OpenMain(t.Context(), access)
+	ok(t, err)
+	taken, err := lease.Take(t.Context(), main, "another host")
+	ok(t, err)
+	if err := moving.Migrate(t.Context(), to, back, quiet); !errors.Is(err, lease.ErrHeld) || fault.KindOf(err) != fault.Conflict {
+		t.Errorf("got %v, want %v", err, lease.ErrHeld)
+	}
+	ok(t, taken.Release(t.Context()))
+	ok(t, main.Close())
+	ok(t, moving.Migrate(t.Context(), to, back, quiet))
 	db, _, err := isolation.OpenKeys(t.Context(), access)
 	ok(t, err)
 	_, err = db.ExecContext(t.Context(), `UPDATE whatsmeow_device SET push_name = 'used'`)

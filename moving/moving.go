@@ -16,8 +16,11 @@ import (
 	"path/filepath"
 
 	"switchboard/archive"
+	"switchboard/engine"
+	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/lease"
 	"switchboard/store"
 	"switchboard/tables"
 )
@@ -97,24 +100,61 @@ func (in Installation) open(ctx context.Context, id instances.ID) (_ *source, er
 	return s, nil
 }
 
-// hold takes the lock of a number, so that its worker cannot run. A number whose worker runs
-// is a fault that wraps isolation.ErrLocked.
-func (in Installation) hold(id instances.ID) (release func(), err error) {
+// hold takes the lock of a number, so that its worker cannot run here, and makes sure that it
+// does not run on another host. A number that runs is a fault.Conflict.
+func (in Installation) hold(ctx context.Context, id instances.ID) (release func(), err error) {
 	dir := filepath.Join(in.Dir, "instances", string(id))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of %s: %w", id, err)
 	}
 	unlock, err := isolation.Lock(dir)
-	if err != nil {
+	if errors.Is(err, isolation.ErrLocked) {
+		return nil, running(id, err)
+	} else if err != nil {
 		return nil, err
 	}
-	return func() {
+	release = func() {
 		// A folder that holds nothing but the lock is there because of us.
 		if entries, err := os.ReadDir(dir); err == nil && len(entries) == 1 {
 			_ = os.RemoveAll(dir)
 		}
 		unlock()
-	}, nil
+	}
+	leased, err := in.leased(ctx, id)
+	if err == nil && leased {
+		err = running(id, lease.ErrHeld)
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func running(id instances.ID, err error) error {
+	return fault.Wrap(fault.Conflict, fmt.Sprintf(
+		"The number %s is running; stop it first. If its host broke down, wait for two minutes.", id), err)
+}
+
+// leased tells whether a number runs somewhere. Only on a database server, that may be on
+// another host.
+func (in Installation) leased(ctx context.Context, id instances.ID) (bool, error) {
+	if in.Databases.Names(id).Engine != engine.Postgres {
+		return false, nil
+	}
+	if complete, err := in.Databases.Complete(ctx, id); err != nil || !complete {
+		return false, err
+	}
+	access, err := in.Databases.Access(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	db, err := isolation.OpenReadOnly(ctx, access.Engine, access.Main)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = db.Close() }()
+	return lease.Held(ctx, db)
 }
 
 // find returns the record of a number, nil if there is none.

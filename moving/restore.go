@@ -12,7 +12,6 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
-	"switchboard/isolation"
 	"switchboard/tables"
 )
 
@@ -106,10 +105,8 @@ func (in Installation) plan(ctx context.Context, found []archive.Number, o Resto
 			return nil, nil, err
 		}
 		plans[n.ID] = p
-		unlock, err := in.hold(p.inst.ID)
-		if errors.Is(err, isolation.ErrLocked) {
-			return nil, nil, fault.Wrap(fault.Conflict, fmt.Sprintf("The number %s is running; stop it first.", n.ID), err)
-		} else if err != nil {
+		unlock, err := in.hold(ctx, p.inst.ID)
+		if err != nil {
 			return nil, nil, err
 		}
 		locks = append(locks, unlock)
