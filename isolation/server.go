@@ -29,9 +29,13 @@ var (
 	ofManager = engine.Pool{Open: 4, Idle: 3 * time.Second, Wait: time.Minute}
 	// For each of its two databases. A worker has nothing better to do than to wait: it keeps
 	// its connection to WhatsApp meanwhile.
-	ofWorker = engine.Pool{Open: 2, Idle: 3 * time.Second, Wait: 4 * time.Minute}
+	ofWorker = engine.Pool{Open: 2, Idle: time.Second, Wait: 4 * time.Minute}
 	ofReader = engine.Pool{Open: 1, Idle: time.Second, Wait: 5 * time.Second}
 )
+
+// provisions is how many numbers get their databases at the same time. Each takes a
+// connection or two of the server, and more at once would not be faster.
+const provisions = 4
 
 // roleConnections is what the server lets one number's role have: both databases of its
 // worker, and two readers in the panel.
@@ -53,6 +57,7 @@ type server struct {
 	vault   Vault
 	secrets Secrets
 	log     *slog.Logger
+	places  chan struct{} // of those who provision
 }
 
 func openServer(ctx context.Context, uri string, o options) (place, error) {
@@ -63,7 +68,7 @@ func openServer(ctx context.Context, uri string, o options) (place, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{uri: uri, db: db, vault: o.vault, secrets: o.secrets, log: o.log}
+	s := &server{uri: uri, db: db, vault: o.vault, secrets: o.secrets, log: o.log, places: make(chan struct{}, provisions)}
 	if err = s.permitted(ctx); err == nil {
 		err = s.closeControl(ctx)
 	}
@@ -120,6 +125,12 @@ func (s *server) step(ctx context.Context, id instances.ID, name string) {
 }
 
 func (s *server) provision(ctx context.Context, id instances.ID) (instances.Access, error) {
+	select {
+	case s.places <- struct{}{}:
+		defer func() { <-s.places }()
+	case <-ctx.Done():
+		return instances.Access{}, ctx.Err()
+	}
 	s.step(ctx, id, "provision")
 	access, err := s.complete(ctx, id)
 	if overtaken(err) {
