@@ -1,4 +1,4 @@
-// Package serial keeps a device's Signal sessions from being stepped twice at once.
+// Package serial keeps a device's Signal sessions from being stepped twice at once, or in vain.
 //
 // Encrypting a message and decrypting one both read the session with the other device,
 // step its ratchet and write it back. whatsmeow does the first in SendMessage and the
@@ -7,9 +7,13 @@
 // drops it without telling anybody. A Guard gives out one turn per device: whoever is about
 // to step a session waits for it, and gives it back once the session is written.
 //
-// Nothing in whatsmeow is changed. The guard stands in front of the two stores that whatsmeow
-// reads and writes sessions through. It needs Client.EnableDecryptedEventBuffer, since
-// whatsmeow then decrypts inside EventBuffer.DoDecryptionTxn, which has a beginning and an end.
+// Decrypting also steps states of the session that the message does not belong to; repair
+// puts those back before the session is written.
+//
+// Nothing in whatsmeow or libsignal is changed. The guard stands in front of the two stores
+// that whatsmeow reads and writes sessions through. It needs Client.EnableDecryptedEventBuffer,
+// since whatsmeow then decrypts inside EventBuffer.DoDecryptionTxn, which has a beginning and
+// an end.
 package serial
 
 import (
@@ -101,9 +105,10 @@ type hold struct {
 	guard *Guard
 	keep  bool // a decryption keeps the turn over any number of writes
 
-	mu   sync.Mutex
-	has  bool
-	over bool
+	mu     sync.Mutex
+	has    bool
+	over   bool
+	before map[string][]byte // the sessions that a decryption has read, by address
 }
 
 // holdOf returns the hold in ctx, nil if there is none or if its call has returned.
@@ -118,6 +123,23 @@ func (g *Guard) holdOf(ctx context.Context) *hold {
 		return nil
 	}
 	return h
+}
+
+// load keeps the session at address as a decryption has read it.
+func (h *hold) load(address string, session []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.before == nil {
+		h.before = map[string][]byte{}
+	}
+	h.before[address] = session
+}
+
+// loaded returns the session at address as it was read last, nil if there was none.
+func (h *hold) loaded(address string) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.before[address]
 }
 
 // take makes h have the turn, waiting for it if need be.

@@ -20,6 +20,9 @@ func (s *sessions) GetSession(ctx context.Context, address string) (session []by
 		session, err = s.SessionStore.GetSession(ctx, address)
 		return err
 	})
+	if h := s.guard.holdOf(ctx); err == nil && h != nil && h.keep {
+		h.load(address, session)
+	}
 	return session, err
 }
 
@@ -31,7 +34,15 @@ func (s *sessions) GetManySessions(ctx context.Context, addresses []string) (fou
 	return found, err
 }
 
+// PutSession is how a decryption stores the session it has stepped. Nothing else steps more
+// than the current state, so that nothing else needs the repair.
 func (s *sessions) PutSession(ctx context.Context, address string, session []byte) error {
+	if h := s.guard.holdOf(ctx); h != nil && h.keep {
+		var err error
+		if session, err = repair(h.loaded(address), session); err != nil {
+			return err
+		}
+	}
 	return s.guard.write(ctx, []string{address}, func() error {
 		return s.SessionStore.PutSession(ctx, address, session)
 	})
