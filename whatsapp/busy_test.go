@@ -67,6 +67,66 @@ func TestBusyChat(t *testing.T) {
 		friend.Undecryptable(), owner.Undecryptable()-ownerBefore)
 }
 
+// Two who begin to write to each other at the same moment each begin a Signal session, and
+// while their messages cross they go to and fro between the two. What package serial repairs
+// keeps that from spoiling both. Not every pair manages to begin at the same moment, so there
+// are several.
+func TestBothBegin(t *testing.T) {
+	const pairs = 8
+	before := network1.Stats().Retries
+	t.Run("pairs", func(t *testing.T) {
+		for range pairs {
+			t.Run("", bothBegin)
+		}
+	})
+	if retries := network1.Stats().Retries - before; retries != 0 {
+		t.Errorf("%d messages were asked for again", retries)
+	}
+}
+
+func bothBegin(t *testing.T) {
+	t.Parallel()
+	const n = 60
+	p, s, owner := paired(t, usualPace)
+	friend := newPhone(t, "Friend")
+	if err := friend.SetAnswer(within(t), phone.Answer{On: true, Prefix: "re: "}); err != nil {
+		t.Fatal(err)
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		for i := range n {
+			if _, err := s.SendText(t.Context(), friend.Number(), fmt.Sprint("out ", i)); err != nil {
+				t.Errorf("out %d: %v", i, err)
+			}
+		}
+	})
+	both.Go(func() {
+		for i := range n {
+			if _, err := friend.SendText(t.Context(), owner.Number(), fmt.Sprint("in ", i)); err != nil {
+				t.Errorf("in %d: %v", i, err)
+			}
+		}
+	})
+	both.Wait()
+	stored := map[string]int{}
+	for _, m := range p.eventually("all messages and answers", func(all []messages.Message) bool {
+		return count(fromOthers, all) >= 2*n
+	}) {
+		stored[m.Text]++
+	}
+	arrived := received(t, friend, owner.Number())
+	for i := range n {
+		out, in := fmt.Sprint("out ", i), fmt.Sprint("in ", i)
+		if stored[out] != 1 || stored["re: "+out] != 1 || stored[in] != 1 || arrived[out] != 1 {
+			t.Errorf("%q: stored %d times, its answer %d times, arrived %d times; %q: stored %d times",
+				out, stored[out], stored["re: "+out], arrived[out], in, stored[in])
+		}
+	}
+	if stored[""] != 0 || friend.Undecryptable() != 0 {
+		t.Errorf("undecryptable: %d here, %d on the phone", stored[""], friend.Undecryptable())
+	}
+}
+
 // received counts by text what a phone got from a number.
 func received(t *testing.T, p *phone.Phone, from string) map[string]int {
 	t.Helper()
