@@ -69,6 +69,7 @@ const (
 	ExitMemoryLimit     ExitCode = 15 // it used more than Limits allow; so do the next two
 	ExitFilesLimit      ExitCode = 16
 	ExitDiskLimit       ExitCode = 17
+	ExitOutgrown        ExitCode = 18 // no network, and its sandbox keeps it from new name servers
 )
 
 // Handler is what a worker offers on its control socket. Errors that are faults keep

@@ -19,6 +19,7 @@ var meanings = map[control.ExitCode]instances.Exit{
 	control.ExitMemoryLimit:     {Reason: instances.MemoryLimit},
 	control.ExitFilesLimit:      {Reason: instances.FilesLimit},
 	control.ExitDiskLimit:       {Reason: instances.DiskLimit, Final: true},
+	control.ExitOutgrown:        {Reason: instances.NoNetwork},
 }
 
 // exitOf tells how the worker with that pid ended. status is nil for a worker that was

@@ -12,6 +12,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -35,6 +36,27 @@ type Effective struct {
 	// privileges and nothing else is kept from the process.
 	Landlock int
 	Signals  bool // processes outside get no signals
+
+	files map[string]fs.FileInfo // those that may be read, as they were
+}
+
+// Outgrown reports whether a file that the process was given to read has been replaced by
+// another one, which it cannot read: Landlock knows files, not names. A program that renews
+// /etc/resolv.conf may do that. Only a process that is confined anew gets at the new file.
+func (e Effective) Outgrown() bool {
+	for path, was := range e.files {
+		is, err := os.Stat(path)
+		if err != nil || os.SameFile(was, is) {
+			continue
+		}
+		file, err := os.Open(path)
+		if err == nil {
+			_ = file.Close()
+		} else if errors.Is(err, fs.ErrPermission) {
+			return true
+		}
+	}
+	return false
 }
 
 // The first versions of Landlock that can keep a file from being moved between folders and
@@ -82,7 +104,13 @@ func Confine(r Rules) (Effective, error) {
 	if err := handled.BestEffort().Restrict(rules...); err != nil {
 		return Effective{}, fmt.Errorf("confine to %s: %w", r.Own, err)
 	}
-	return Effective{Landlock: abi, Signals: abi >= abiScoped}, nil
+	e := Effective{Landlock: abi, Signals: abi >= abiScoped, files: map[string]fs.FileInfo{}}
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil {
+			e.files[path] = info
+		}
+	}
+	return e, nil
 }
 
 // kinds separates files from folders, which Landlock gives different rights.

@@ -51,18 +51,17 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 		fmt.Fprintln(os.Stderr, "The worker's limits cannot be set:", err)
 		return exitFailed
 	}
-	confined, err := confine(doc)
-	if err != nil {
+	if guard.confined, err = confine(doc); err != nil {
 		fmt.Fprintln(os.Stderr, "The worker cannot be confined to its folder:", err)
 		return exitFailed
 	}
 	log, closeLog := openLog(doc)
 	defer closeLog()
 	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
-	tellConfined(log, confined)
+	tellConfined(log, guard.confined)
 	ctx = guard.watch(ctx)
-	code, err := run(ctx, doc, log)
-	if over, ok := errors.AsType[*exceeded](context.Cause(ctx)); ok {
+	code, err := run(ctx, doc, guard, log)
+	if over, ok := errors.AsType[*ending](context.Cause(ctx)); ok {
 		code, err = over.code, over
 	}
 	if err != nil {
@@ -76,7 +75,7 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 	return code
 }
 
-func run(ctx context.Context, doc control.StartDocument, log *slog.Logger) (control.ExitCode, error) {
+func run(ctx context.Context, doc control.StartDocument, guard *guard, log *slog.Logger) (control.ExitCode, error) {
 	port, err := listen(ctx, doc.Listen)
 	if err != nil {
 		return control.ExitPortTaken, err
@@ -97,6 +96,7 @@ func run(ctx context.Context, doc control.StartDocument, log *slog.Logger) (cont
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	taken := db.keepLease(ctx, end, log)
+	go guard.renew(ctx, session)
 	serve(ctx, doc, session, port, socket, log)
 	if err := taken(); err != nil {
 		return exitCode(err), err

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+
 	"switchboard/control"
 )
 
@@ -66,6 +68,25 @@ func TestAWorkerThatUsesTooMuch(t *testing.T) {
 			doc.Limits = control.Limits{Memory: 512 << 20, OpenFiles: 1024, Disk: 1 << 30}
 			start(t, doc)
 		})
+	}
+}
+
+// TestNewNameServers replaces a file that a worker without network was given to read, as some
+// programs do with /etc/resolv.conf: only a new worker may read the new one.
+func TestNewNameServers(t *testing.T) {
+	t.Parallel()
+	if abi, err := ll.LandlockGetABIVersion(); err != nil || abi < 1 {
+		t.Skip("this kernel has no Landlock")
+	}
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	must(t, os.WriteFile(roots, nil, 0o600))
+	doc := document(t)
+	r := process(t, doc, func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+roots) })
+	r.reports(t)
+	must(t, os.WriteFile(roots+".new", nil, 0o600))
+	must(t, os.Rename(roots+".new", roots))
+	if code := r.ended(t); code != control.ExitOutgrown {
+		t.Errorf("ended with %d", code)
 	}
 }
 

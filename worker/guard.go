@@ -12,6 +12,9 @@ import (
 
 	"switchboard/control"
 	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/sandbox"
+	"switchboard/whatsapp"
 )
 
 // What a worker uses is looked at so often. Its folder is walked through, so that comes less
@@ -28,15 +31,18 @@ type guard struct {
 	dir    string
 	statm  *os.File // memory, see proc(5)
 	fds    *os.File // the folder of open files
+	end    context.CancelCauseFunc
+
+	confined sandbox.Effective
 }
 
-// exceeded says which limit ended the worker.
-type exceeded struct {
+// ending says why the guard ended the worker.
+type ending struct {
 	error
 	code control.ExitCode
 }
 
-func (e *exceeded) Unwrap() error { return e.error }
+func (e *ending) Unwrap() error { return e.error }
 
 // newGuard sets the limits that the system and the Go runtime keep by themselves.
 func newGuard(doc control.StartDocument) (*guard, error) {
@@ -57,13 +63,13 @@ func newGuard(doc control.StartDocument) (*guard, error) {
 	return g, err
 }
 
-// watch returns a context that ends when a limit is exceeded; its cause is then an exceeded.
+// watch returns a context that ends when a limit is exceeded; its cause is then an ending.
 // The first look is taken at once: a worker that is over its limit does not begin.
 func (g *guard) watch(ctx context.Context) context.Context {
-	ctx, end := context.WithCancelCause(ctx)
+	ctx, g.end = context.WithCancelCause(ctx)
 	look := func(disk bool) {
 		if over := g.look(disk); over != nil {
-			end(over)
+			g.end(over)
 		}
 	}
 	look(true)
@@ -88,9 +94,9 @@ func (g *guard) watch(ctx context.Context) context.Context {
 
 // look compares what is used with the limits. What cannot be read counts as well: it must
 // not end a number.
-func (g *guard) look(disk bool) *exceeded {
-	over := func(code control.ExitCode, format string, args ...any) *exceeded {
-		return &exceeded{fault.New(fault.Unavailable, fmt.Sprintf(format, args...)), code}
+func (g *guard) look(disk bool) *ending {
+	over := func(code control.ExitCode, format string, args ...any) *ending {
+		return &ending{fault.New(fault.Unavailable, fmt.Sprintf(format, args...)), code}
 	}
 	if n := g.limits.Memory; n > 0 {
 		if used := g.memory(); used > n {
@@ -108,6 +114,22 @@ func (g *guard) look(disk bool) *exceeded {
 		}
 	}
 	return nil
+}
+
+// renew ends the worker when WhatsApp cannot be reached and the sandbox may be why.
+func (g *guard) renew(ctx context.Context, session *whatsapp.Session) {
+	for {
+		changed := session.Changed()
+		if session.Report().Reason == instances.NoNetwork && g.confined.Outgrown() {
+			g.end(&ending{fault.New(fault.Unavailable, "The name servers or certificates of this machine were replaced."), control.ExitOutgrown})
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // memory is what the process has in RAM and shares with no file, in bytes.
