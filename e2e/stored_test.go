@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"context"
+	"database/sql"
 	"math"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"switchboard/engine"
@@ -13,7 +17,20 @@ import (
 func (p *panel) stored(inst instance) []messages.Message {
 	p.t.Helper()
 	ctx := within(p.t, patience)
-	db, err := engine.At(filepath.Join(p.folder(inst.ID), inst.Database.Main)).OpenReadOnly(ctx)
+	open := engine.At(filepath.Join(p.folder(inst.ID), inst.Database.Main)).OpenReadOnly
+	for _, v := range p.vars {
+		if uri, found := strings.CutPrefix(v, "DB_URI=postgres"); found {
+			open = func(ctx context.Context) (*sql.DB, error) {
+				u, err := url.Parse("postgres" + uri)
+				if err != nil {
+					return nil, err
+				}
+				u.Path = "/" + inst.Database.Main // which the panel's role may enter
+				return engine.OpenPostgres(ctx, u.String(), engine.Pool{Open: 1, Wait: patience})
+			}
+		}
+	}
+	db, err := open(ctx)
 	if err != nil {
 		p.t.Fatal(err)
 	}
