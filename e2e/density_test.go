@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fleetSize is how many numbers BenchmarkDensity runs: go test ./e2e -bench Density -numbers 200
+var fleetSize = flag.Int("numbers", 10, "count of numbers in BenchmarkDensity")
+
+// What BenchmarkDensity takes: time for a fleet to become quiet, and time over which it is
+// watched.
+const (
+	quietAfter = 10 * time.Second
+	watched    = 30 * time.Second
+)
+
+// BenchmarkDensity starts a panel with numbers that are paired, and measures how long it takes
+// until all are connected and what they cost then, idle: memory that no other process shares
+// and the share of what is shared, each the mean per number, and processor time of all
+// numbers and of the panel.
+func BenchmarkDensity(b *testing.B) {
+	for b.Loop() { // what counts is measured once, below
+	}
+	b.ReportMetric(0, "ns/op")
+	f := startFleet(b, *fleetSize, 22000)
+	f.stop()
+	began := time.Now()
+	f.restart(b)
+	f.connected()
+	b.ReportMetric(time.Since(began).Seconds(), "s-to-all-connected")
+	pids := make([]int, 0, *fleetSize)
+	for _, n := range f.now() {
+		pids = append(pids, n.PID)
+	}
+	<-time.After(quietAfter)
+
+	var all memory
+	for _, pid := range pids {
+		all.add(readMemory(b, pid))
+	}
+	each := float64(len(pids)) * 1024
+	b.ReportMetric(float64(all.private)/each, "MiB-private/number")
+	b.ReportMetric(float64(all.anonymous)/each, "MiB-anonymous/number")
+	b.ReportMetric(float64(all.proportional)/each, "MiB-proportional/number")
+	panel := f.process.cmd.Process.Pid
+	b.ReportMetric(float64(readMemory(b, panel).private)/1024, "MiB-private-panel")
+
+	before, own := busy(b, pids...), busy(b, panel)
+	<-time.After(watched)
+	share := func(spent time.Duration) float64 { return 100 * spent.Seconds() / watched.Seconds() }
+	b.ReportMetric(share(busy(b, pids...)-before), "%core-numbers")
+	b.ReportMetric(share(busy(b, panel)-own), "%core-panel")
+}
+
+// memory of a process, in KiB.
+type memory struct{ private, anonymous, proportional int }
+
+func (m *memory) add(o memory) {
+	m.private += o.private
+	m.anonymous += o.anonymous
+	m.proportional += o.proportional
+}
+
+func readMemory(t testing.TB, pid int) memory {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m memory
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		kilobytes, _ := strconv.Atoi(fields[1])
+		switch fields[0] {
+		case "Private_Clean:", "Private_Dirty:":
+			m.private += kilobytes
+		case "Pss_Anon:":
+			m.anonymous = kilobytes
+		case "Pss:":
+			m.proportional = kilobytes
+		}
+	}
+	return m
+}
+
+// busy is the processor time that processes have used so far.
+func busy(t testing.TB, pids ...int) time.Duration {
+	t.Helper()
+	ticks := 0
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:]) // from the third on, see proc(5)
+		for _, field := range fields[11:13] {
+			n, _ := strconv.Atoi(string(field))
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
