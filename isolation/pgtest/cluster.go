@@ -8,14 +8,14 @@ import (
 // Cluster is a server of a test's own, which it may stop.
 type Cluster struct{ server *server }
 
-// Own starts a cluster that ends with the test. It takes some seconds: a test that needs no
-// more than a database calls New.
-func Own(t testing.TB) *Cluster {
+// Own starts a cluster that ends with the test, with settings like "max_connections=40". It
+// takes some seconds: a test that needs no more than a database calls New.
+func Own(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("PostgreSQL is left out of short tests")
 	}
-	s, err := boot()
+	s, err := boot(settings...)
 	if err != nil {
 		t.Fatalf("PostgreSQL: %v", err)
 	}

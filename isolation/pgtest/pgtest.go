@@ -90,6 +90,8 @@ type server struct {
 	port    int
 	program string
 	as      *syscall.SysProcAttr
+	// beside those that every cluster has
+	settings []string
 
 	// Of the process that runs now.
 	ended chan struct{}
@@ -111,7 +113,7 @@ func start() (*server, error) {
 }
 
 // boot makes a cluster and starts it.
-func boot() (*server, error) {
+func boot(settings ...string) (*server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -139,7 +141,7 @@ func boot() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, port: port, program: filepath.Join(bin, "postgres"), as: as}
+	s := &server{dir: dir, port: port, program: filepath.Join(bin, "postgres"), as: as, settings: settings}
 	return s, s.run()
 }
 
@@ -151,9 +153,13 @@ func (s *server) run() error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd, ended := exec.Command(s.program, "-D", filepath.Join(s.dir, "data"), "-p", strconv.Itoa(s.port), "-k", s.dir,
+	args := []string{"-D", filepath.Join(s.dir, "data"), "-p", strconv.Itoa(s.port), "-k", s.dir,
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off",
-		"-c", "full_page_writes=off", "-c", "logging_collector=off"), make(chan struct{})
+		"-c", "full_page_writes=off", "-c", "logging_collector=off"}
+	for _, setting := range s.settings {
+		args = append(args, "-c", setting)
+	}
+	cmd, ended := exec.Command(s.program, args...), make(chan struct{})
 	cmd.Dir, cmd.SysProcAttr = s.dir, s.as
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT
 	cmd.Stdout, cmd.Stderr = log, log
