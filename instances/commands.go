@@ -139,7 +139,8 @@ func (r *runner) again() {
 	if r.inst.Status == Stopping && r.worker != nil {
 		r.restart = true // it was asked to end and will not come back
 	}
-	r.held, r.queue, r.ends, r.carried, r.inst.LastLines = false, false, 0, "", nil
+	r.held, r.queue, r.ends, r.carried = false, false, 0, ""
+	r.inst.LastLines, r.inst.Detail = nil, ""
 }
 
 // notStored passes faults of the store on and makes others readable.

@@ -47,6 +47,10 @@ type Instance struct {
 
 	// LastLines are the last lines that the worker wrote before it ended, for Failed.
 	LastLines []string
+
+	// Detail is a sentence for a person that says more than Reason, for Failed and Backoff: it
+	// names the file or server. "" without one. It is not stored.
+	Detail string
 }
 
 // Database names the two databases of an instance. It holds no credentials.

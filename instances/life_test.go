@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"switchboard/fault"
 )
 
 func TestTheOrdinaryLife(t *testing.T) {
@@ -59,7 +61,7 @@ func TestTheOrdinaryLife(t *testing.T) {
 		if _, err := w.Get(owner, id); err == nil || w.runs(id) || len(w.records) != 0 {
 			t.Errorf("deleted: %v, %v", err, w.records)
 		}
-		want := "provision launch stop provision launch logout stop drop discard remove"
+		want := "provision launch stop access launch logout stop drop discard remove"
 		if got := strings.Join(w.did, " "); got != want {
 			t.Errorf("did %q, want %q", got, want)
 		}
@@ -297,14 +299,55 @@ func TestADatabaseThatIsAwayIsWaitedFor(t *testing.T) {
 		if longest < maxRetry/2 || longest > maxRetry {
 			t.Errorf("the longest wait was %v", longest)
 		}
-		w.set(func() { w.provision = func(context.Context) error { return errTest } })
+		w.set(func() { w.access = func(context.Context) error { return fault.New(fault.Unavailable, "It is away.") } })
 		w.worker(id).die(Exit{Reason: DatabaseRefused})
 		time.Sleep(maxRetry)
-		w.want(id, Backoff, DatabaseRefused)
-		w.set(func() { w.provision = nil })
+		if got := w.want(id, Backoff, DatabaseRefused); got.Detail != "It is away." {
+			t.Errorf("a person reads %q", got.Detail)
+		}
+		w.set(func() { w.access = nil })
 		time.Sleep(maxRetry)
 		w.worker(id).say(Report{Status: Connected})
 		w.want(id, Connected, "")
+	})
+}
+
+// TestLostDatabasesNeedAPerson is about a folder that is gone or not mounted. Whatever a person
+// or the next process asks for, nothing is made in its place.
+func TestLostDatabasesNeedAPerson(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		w.set(func() {
+			w.did = nil
+			w.access = func(context.Context) error {
+				return fault.Wrap(fault.Unavailable, "The file is gone.", ErrLost)
+			}
+		})
+		lost := func() {
+			t.Helper()
+			got := w.want(id, Failed, DatabaseRefused)
+			if got.Detail != "The file is gone." || slices.Contains(w.did, "provision") || slices.Contains(w.did, "launch") {
+				t.Errorf("a person reads %q; did %v", got.Detail, w.did)
+			}
+		}
+		w.worker(id).die(Exit{Reason: WorkerKilled})
+		time.Sleep(maxRetry)
+		lost()
+		w.ok(w.Start(t.Context(), owner, id))
+		lost()
+		w.ok(w.Stop(t.Context(), owner, id))
+		w.want(id, Idle, "")
+		w.ok(w.Restart(t.Context(), owner, id))
+		lost()
+		w.close(false)
+		w.open()
+		lost()
+		w.set(func() { w.access = nil })
+		w.ok(w.Start(t.Context(), owner, id))
+		w.worker(id).say(Report{Status: Connected})
+		if got := w.want(id, Connected, ""); got.Detail != "" {
+			t.Errorf("an old sentence is still told: %q", got.Detail)
+		}
 	})
 }
 
@@ -327,7 +370,7 @@ func TestAWorkerThatCannotBeStarted(t *testing.T) {
 		w.ok(err)
 		w.want(inst.ID, Backoff, StartRefused)
 		time.Sleep(time.Hour)
-		if got := w.want(inst.ID, Failed, StartRefused); len(got.LastLines) == 0 {
+		if got := w.want(inst.ID, Failed, StartRefused); got.Detail == "" {
 			t.Error("nothing says why")
 		}
 		w.set(func() { w.launching = nil })

@@ -2,6 +2,7 @@ package instances
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -23,6 +24,10 @@ type Store interface {
 	RemoveInstance(ctx context.Context, id ID) error
 }
 
+// ErrLost says that databases which were made before are missing or empty, and do not come
+// back by themselves.
+var ErrLost = errors.New("databases lost")
+
 // Databases makes and drops the two databases of an instance.
 type Databases interface {
 	// Names says what an instance's databases are called. It does no I/O.
@@ -30,6 +35,9 @@ type Databases interface {
 	// Provision makes what is missing and returns the access for the worker. It is
 	// idempotent: killed half-way, the next call completes it.
 	Provision(ctx context.Context, id ID) (Access, error)
+	// Access returns the access to databases that were made before, and makes nothing. What
+	// is missing of them is a fault.Unavailable that wraps ErrLost.
+	Access(ctx context.Context, id ID) (Access, error)
 	// Drop removes whatever exists of the two databases. Idempotent.
 	Drop(ctx context.Context, id ID) error
 }

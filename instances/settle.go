@@ -2,6 +2,7 @@ package instances
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -86,6 +87,7 @@ func (r *runner) provision() {
 				return
 			}
 			r.log.Error("provisioning failed", "error", err)
+			r.inst.Detail = fault.MessageOf(err)
 			r.fail(ProvisionFailed)
 		}
 	})
@@ -115,8 +117,9 @@ func (r *runner) launch() {
 		var err error
 		var w Worker
 		if access == nil {
+			// They were made before: the status is beyond Provisioning.
 			access = new(Access)
-			*access, err = r.s.o.Databases.Provision(ctx, spec.ID)
+			*access, err = r.s.o.Databases.Access(ctx, spec.ID)
 		}
 		if err == nil {
 			reason = StartRefused
@@ -139,8 +142,12 @@ func (r *runner) launch() {
 			default:
 				r.leaveLine()
 				r.log.Error("worker not started", "error", err)
-				r.inst.LastLines = []string{fault.MessageOf(err)}
-				r.retry(reason)
+				r.inst.LastLines, r.inst.Detail = nil, fault.MessageOf(err)
+				if errors.Is(err, ErrLost) {
+					r.fail(reason)
+				} else {
+					r.retry(reason)
+				}
 			}
 		}
 	})

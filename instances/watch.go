@@ -133,7 +133,7 @@ func (r *runner) judge() {
 	}
 	switch status {
 	case Connected:
-		r.carried, r.inst.LastLines = "", nil
+		r.carried, r.inst.LastLines, r.inst.Detail = "", nil, ""
 	case Starting:
 		reason = cmp.Or(reason, r.carried)
 	case PairingPhone:
@@ -186,7 +186,7 @@ func (r *runner) crashed(exit Exit) {
 	if exit.Asked {
 		reason = WorkerKilled // somebody asked it, but not the owner
 	}
-	r.inst.LastLines = exit.Lines
+	r.inst.LastLines, r.inst.Detail = exit.Lines, ""
 	if exit.Final {
 		r.fail(reason)
 		return

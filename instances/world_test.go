@@ -25,6 +25,7 @@ type world struct {
 	records   []Instance
 	requests  map[string]ID
 	provision func(context.Context) error // what Provision does, nil: it succeeds at once
+	access    func(context.Context) error // what Access does, nil: it succeeds
 	launching func(context.Context) error // what Launch does before it starts a worker
 	finding   func(context.Context) error // what Find does first
 	drop      error
@@ -244,6 +245,19 @@ func (w *world) Provision(ctx context.Context, id ID) (Access, error) {
 	w.mu.Unlock()
 	if provision != nil {
 		if err := provision(ctx); err != nil {
+			return Access{}, err
+		}
+	}
+	return Access{"memory", "main of " + string(id), "keys of " + string(id)}, nil
+}
+
+func (w *world) Access(ctx context.Context, id ID) (Access, error) {
+	w.note(&w.did, "access")
+	w.mu.Lock()
+	access := w.access
+	w.mu.Unlock()
+	if access != nil {
+		if err := access(ctx); err != nil {
 			return Access{}, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"switchboard/engine"
 	"switchboard/fault"
@@ -14,7 +15,8 @@ import (
 )
 
 // Access returns the access to the two databases of an instance as they are, and makes
-// nothing. Databases that do not exist are a fault.Unavailable that wraps ErrRefused.
+// nothing. What does not exist or is empty is a fault.Unavailable that wraps ErrRefused and
+// instances.ErrLost. What is in them is not looked at.
 func (d *Databases) Access(ctx context.Context, id instances.ID) (instances.Access, error) {
 	if err := check(id); err != nil {
 		return instances.Access{}, err
@@ -22,9 +24,8 @@ func (d *Databases) Access(ctx context.Context, id instances.ID) (instances.Acce
 	switch p := d.place.(type) {
 	case files:
 		for _, file := range []engine.File{p.main(id), p.keys(id)} {
-			if _, err := os.Stat(file.Path); errors.Is(err, fs.ErrNotExist) {
-				return instances.Access{}, fault.Wrap(fault.Unavailable,
-					fmt.Sprintf("The database file %s does not exist.", file.Path), ErrRefused)
+			if err := present(file); err != nil {
+				return instances.Access{}, err
 			}
 		}
 		return instances.Access{Engine: engine.SQLite, Main: p.main(id).URI(), Keys: p.keys(id).URI()}, nil
@@ -34,15 +35,58 @@ func (d *Databases) Access(ctx context.Context, id instances.ID) (instances.Acce
 			return instances.Access{}, err
 		}
 		if sealed == nil {
-			return instances.Access{}, fault.Wrap(fault.Unavailable, "This number has no databases yet.", ErrRefused)
+			return instances.Access{}, lost("This number has no databases yet.")
 		}
 		password, err := p.secrets.Open(sealed)
 		if err != nil {
 			return instances.Access{}, err
 		}
+		found, err := p.find(ctx, id)
+		if err != nil {
+			return instances.Access{}, serverFault("The PostgreSQL server does not tell whether the databases of this number exist; the log tells why.", err)
+		}
+		for _, name := range []string{mainName(id), keysName(id)} {
+			if !found[name].exists {
+				return instances.Access{}, lost(fmt.Sprintf(
+					"The PostgreSQL database %s is missing. Bring it back from a backup, then start the number again.", name))
+			}
+		}
 		return p.access(id, string(password))
 	}
 	return instances.Access{}, fmt.Errorf("access to databases of %s: unknown engine", id)
+}
+
+// present makes sure that a database file is there and has something in it, as every one has
+// that was provisioned.
+func present(f engine.File) error {
+	info, err := os.Stat(f.Path)
+	var what string
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		what = "is missing"
+	case err != nil:
+		what = "cannot be reached (" + reason(err) + ")"
+	case !info.Mode().IsRegular():
+		what = "is no file but something else"
+	case info.Size() == 0:
+		what = "is empty"
+	default:
+		return nil
+	}
+	return lost(fmt.Sprintf(
+		"The database file %s %s. Check that its disk is mounted and STORAGE_DIR is right, or put the number's folder back from a backup; then start the number again.", f.Path, what))
+}
+
+func reason(err error) string {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+func lost(message string) error {
+	return fault.Wrap(fault.Unavailable, message, fmt.Errorf("%w: %w", ErrRefused, instances.ErrLost))
 }
 
 // OpenReadOnly opens one of the databases that an Access names for reading only, beside its

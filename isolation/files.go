@@ -22,6 +22,7 @@ import (
 // Provisioning makes the keys file before the main file, and both come to life empty. So
 // whatever a killed provisioning leaves behind, the next one goes on from there; and a file
 // that is missing beside one that only comes, or is only written to, after it has been lost.
+// In the end neither is empty.
 type files struct {
 	dir string
 	log *slog.Logger
@@ -61,7 +62,7 @@ func (f files) provision(ctx context.Context, id instances.ID) (instances.Access
 		return instances.Access{}, folderFault(f.folder(id), err)
 	}
 	main, keys := f.main(id), f.keys(id)
-	if err := lost(main, keys); err != nil {
+	if err := halfLost(main, keys); err != nil {
 		return instances.Access{}, err
 	}
 	f.step(ctx, id, "folder made")
@@ -76,16 +77,21 @@ func (f files) provision(ctx context.Context, id instances.ID) (instances.Access
 	err := migrateMain(ctx, main)
 	// With those, nothing is missing: it is the worker that checks its databases and tells
 	// what is wrong with them.
-	if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
+	if err != nil && !errors.Is(err, ErrNewer) && !errors.Is(err, ErrDamaged) && !errors.Is(main.Check(ctx), ErrDamaged) {
 		return instances.Access{}, err
 	}
 	f.step(ctx, id, "main migrated")
+	if err := begin(ctx, keys); err != nil {
+		return instances.Access{}, err
+	}
+	f.step(ctx, id, "keys begun")
 	return instances.Access{Engine: engine.SQLite, Main: main.URI(), Keys: keys.URI()}, nil
 }
 
-// lost finds a database that existed and does no longer. To make an empty one in its place
-// would hide that a session or its messages are gone.
-func lost(main, keys engine.File) error {
+// halfLost finds a database that existed and does no longer. To make an empty one in its
+// place would hide that a session or its messages are gone. That both are gone, only the
+// number's record can tell.
+func halfLost(main, keys engine.File) error {
 	_, noMain := os.Stat(main.Path)
 	info, noKeys := os.Stat(keys.Path)
 	var gone string
@@ -109,6 +115,19 @@ func migrateMain(ctx context.Context, main engine.File) error {
 	}
 	defer db.Close()
 	return migrations.Up(ctx, db, engine.SQLite, migrations.Instance)
+}
+
+// begin makes an empty file a database without tables: from then on, a file without a byte
+// in it was lost.
+func begin(ctx context.Context, f engine.File) error {
+	if info, err := os.Stat(f.Path); err != nil || info.Size() > 0 {
+		return err
+	}
+	db, err := f.Open(ctx)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 func (f files) drop(ctx context.Context, id instances.ID) error {

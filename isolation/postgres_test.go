@@ -309,3 +309,34 @@ func BenchmarkProvision(b *testing.B) {
 		})
 	}
 }
+
+// TestLostDatabaseOnTheServer is about what was provisioned once: it is not made anew.
+func TestLostDatabaseOnTheServer(t *testing.T) {
+	t.Parallel()
+	database := pgtest.New(t)
+	place := isolationtest.Place{URI: database.URI, StorageDir: t.TempDir(), Tag: "_" + database.Tag}
+	d := isolationtest.Open(t, place)
+	number := place.ID("a")
+	access := provisionAt(t, d, number)
+	if again, err := d.Access(t.Context(), number); err != nil || again != access {
+		t.Fatalf("before the loss: %v", err)
+	}
+	super, err := sql.Open("pgx", database.SuperURI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = super.Close() }()
+	for _, name := range []string{"keys_" + string(number), "whatsapp_" + string(number)} {
+		if _, err := super.ExecContext(t.Context(), `DROP DATABASE "`+name+`" WITH (FORCE)`); err != nil {
+			t.Fatal(err)
+		}
+		_, err := d.Access(t.Context(), number)
+		if !errors.Is(err, instances.ErrLost) || !strings.Contains(fault.MessageOf(err), name) {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+	var left int
+	if err := super.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname LIKE '%' || $1`, string(number)).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d databases were made, %v", left, err)
+	}
+}

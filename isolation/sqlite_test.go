@@ -128,10 +128,16 @@ func fill(t *testing.T, a instances.Access) {
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(content []byte) []byte{
-		"no database":      func([]byte) []byte { return []byte("this is a letter, and no database\n") },
-		"header gone":      func(c []byte) []byte { copy(c, make([]byte, 100)); return c },
-		"end missing":      func(c []byte) []byte { return c[:len(c)/2] },
-		"hole in a table":  func(c []byte) []byte { copy(c[len(c)/2:], make([]byte, 8192)); return c },
+		"no database":     func([]byte) []byte { return []byte("this is a letter, and no database\n") },
+		"header gone":     func(c []byte) []byte { copy(c, make([]byte, 100)); return c },
+		"end missing":     func(c []byte) []byte { return c[:len(c)/2] },
+		"hole in a table": func(c []byte) []byte { copy(c[len(c)/2:], make([]byte, 8192)); return c },
+		"noise everywhere": func(c []byte) []byte {
+			for i := range c[4096:] {
+				c[4096+i] ^= 0xA5
+			}
+			return c
+		},
 		"noise in a table": func(c []byte) []byte { copy(c[len(c)/2:], strings.Repeat("\xA5", 8192)); return c },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -212,6 +218,65 @@ func TestLostFileIsNotReplaced(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostDatabasesAreNotMadeAnew is about what was provisioned once. Nothing is made in the
+// place of what is gone, and what is put back is good again.
+func TestLostDatabasesAreNotMadeAnew(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lose  func(t *testing.T, dir, main, keys string)
+		names string
+	}{
+		"folder":           {func(t *testing.T, dir, _, _ string) { must(t, os.RemoveAll(dir)) }, "whatsapp_"},
+		"folder of all":    {func(t *testing.T, dir, _, _ string) { must(t, os.RemoveAll(filepath.Dir(dir))) }, "whatsapp_"},
+		"both files":       {func(t *testing.T, _, main, keys string) { must(t, os.Remove(main)); must(t, os.Remove(keys)) }, "whatsapp_"},
+		"content of main":  {func(t *testing.T, _, main, _ string) { must(t, os.Truncate(main, 0)) }, "whatsapp_"},
+		"content of keys":  {func(t *testing.T, _, _, keys string) { must(t, os.Truncate(keys, 0)) }, "keys_"},
+		"keys to a folder": {func(t *testing.T, _, _, keys string) { must(t, os.Remove(keys)); must(t, os.Mkdir(keys, 0o700)) }, "keys_"},
+		"folder to a plain file": {func(t *testing.T, dir, _, _ string) {
+			must(t, os.RemoveAll(dir))
+			must(t, os.WriteFile(dir, nil, 0o600))
+		}, "whatsapp_"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, access, dir := provisioned(t)
+			if again, err := d.Access(t.Context(), id); err != nil || again != access {
+				t.Fatalf("before the loss: %+v, %v", again, err)
+			}
+			root := filepath.Dir(filepath.Dir(dir))
+			c.lose(t, dir, filepath.Join(dir, "whatsapp_"+string(id)), filepath.Join(dir, "keys_"+string(id)))
+			before := deepListing(t, root)
+			_, err := d.Access(t.Context(), id)
+			if !errors.Is(err, instances.ErrLost) || !errors.Is(err, isolation.ErrRefused) || fault.KindOf(err) != fault.Unavailable {
+				t.Errorf("got %v", err)
+			}
+			if said := fault.MessageOf(err); !strings.Contains(said, filepath.Join(dir, c.names+string(id))) || !strings.Contains(said, "start the number again") {
+				t.Errorf("a person reads: %s", said)
+			}
+			if after := deepListing(t, root); after != before {
+				t.Errorf("the disk changed from\n%sto\n%s", before, after)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func deepListing(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	must(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		b.WriteString(path + " " + fs.FormatDirEntry(entry) + "\n")
+		return err
+	}))
+	return b.String()
 }
 
 func TestReadAfterKill(t *testing.T) {
