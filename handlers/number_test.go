@@ -252,6 +252,19 @@ func TestPatienceAfterCommand(t *testing.T) {
 	}
 }
 
+func TestTheExactSentenceIsShown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	inst := connected(s.owner)
+	inst.Detail = "The database file keys_x is missing."
+	s.numbers.set(inst)
+	b.get(page).lacks(t, inst.Detail)
+	inst.Status, inst.Reason = instances.Failed, instances.DatabaseRefused
+	s.numbers.set(inst)
+	b.get(page).has(t, inst.Detail)
+}
+
 func TestHostileNamesAreText(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
