@@ -41,7 +41,7 @@ const (
 
 // Keep writes the backup of a number that is about to be removed, and returns its path. One
 // that was never paired needs none, nor does one of which a part is gone, because its removal
-// had begun before; a damaged one cannot be read. Then the path is "".
+// had begun before; a damaged or emptied one cannot be read. Then the path is "".
 func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (path string, err error) {
 	inst, err := in.find(ctx, id)
 	if err != nil || d.For == 0 || inst == nil || inst.JID == "" || inst.Reason == unfinished {
@@ -68,7 +68,7 @@ func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (pa
 	switch {
 	case err == nil:
 		return path, nil
-	case errors.Is(engine.File{}.Fault(err), engine.ErrDamaged), errors.Is(err, engine.ErrDamaged):
+	case errors.Is(engine.File{}.Fault(err), engine.ErrDamaged), errors.Is(err, engine.ErrDamaged), errors.Is(err, instances.ErrLost):
 		return "", nil
 	}
 	return "", err

@@ -107,6 +107,7 @@ func TestKeepingWhatCannotBeRead(t *testing.T) {
 	for _, damage := range []func(*os.File) error{
 		func(f *os.File) error { return f.Truncate(8 * 4096) }, // found while it is read
 		func(f *os.File) error { _, err := f.WriteString("this was a database once"); return err },
+		func(f *os.File) error { return f.Truncate(0) },
 	} {
 		file, err := os.OpenFile(path, os.O_WRONLY, 0)
 		ok(t, err)
