@@ -6,7 +6,11 @@
 package qrcode
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"strconv"
 	"strings"
 
@@ -53,8 +57,20 @@ func PNG(text string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	code.Scale = pixels
-	return code.PNG(), nil
+	side := (code.Size + 2*quiet) * pixels
+	img := image.NewPaletted(image.Rect(0, 0, side, side), color.Palette{color.White, color.Black})
+	for y := range side {
+		for x := range side {
+			if code.Black(x/pixels-quiet, y/pixels-quiet) { // false in the quiet zone
+				img.Pix[y*img.Stride+x] = 1
+			}
+		}
+	}
+	var file bytes.Buffer
+	if err := png.Encode(&file, img); err != nil {
+		return nil, fmt.Errorf("encode a QR code as PNG: %w", err)
+	}
+	return file.Bytes(), nil
 }
 
 func encode(text string) (*qr.Code, error) {

@@ -35,6 +35,11 @@ func TestPNGDecodes(t *testing.T) {
 		if got := decode(t, img); got != text {
 			t.Errorf("decoded %q, want %q", got, text)
 		}
+		for _, chunk := range []string{"tEXt", "zTXt", "iTXt"} {
+			if bytes.Contains(data, []byte(chunk)) {
+				t.Errorf("the PNG has a text (%s) that nobody asked for", chunk)
+			}
+		}
 	}
 }
 
