@@ -2,6 +2,7 @@ package instances
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"switchboard/fault"
@@ -12,15 +13,13 @@ import (
 // use is a fault.Conflict with Field "name". A RequestID that was used before returns what
 // it made then.
 func (s *Supervisor) Create(ctx context.Context, v Viewer, in New) (Instance, error) {
-	name, err := CheckName(in.Name)
-	if err != nil {
-		return Instance{}, err
+	name, badName := CheckName(in.Name)
+	phone, badPhone := in.Phone, error(nil)
+	if phone != "" {
+		phone, badPhone = CheckPhone(phone)
 	}
-	phone := ""
-	if in.Phone != "" {
-		if phone, err = CheckPhone(in.Phone); err != nil {
-			return Instance{}, err
-		}
+	if err := errors.Join(badName, badPhone); err != nil {
+		return Instance{}, err
 	}
 	return s.add(ctx, v, Instance{Name: name, Phone: phone}, in.RequestID)
 }
