@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -38,8 +39,10 @@ type usage struct {
 }
 
 func (s *server) show(i instances.Instance) instance {
+	paired, _, _ := strings.Cut(i.JID, "@") // with device: 491701234567:3@s.whatsapp.net
+	paired, _, _ = strings.Cut(paired, ":")
 	out := instance{
-		ID: i.ID, Name: i.Name, Phone: i.Phone, JID: i.JID,
+		ID: i.ID, Name: i.Name, Phone: cmp.Or(paired, i.Phone), JID: i.JID,
 		Desired: i.Desired, Status: i.Status, Reason: i.Reason, Since: moment(i.Since),
 		PID: number(i.PID), Port: number(i.Port), Database: i.Database, Restarts: i.Restarts,
 		CreatedAt: moment(i.CreatedAt), StartedAt: moment(i.StartedAt),

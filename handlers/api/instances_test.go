@@ -219,3 +219,15 @@ func TestListIsNeverNull(t *testing.T) {
 		t.Error("an empty list is null")
 	}
 }
+
+// Programs look for the number in "phone", whoever gave it.
+func TestPhoneOfAPairedNumber(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := "/instances/" + string(s.add(instances.Instance{Status: instances.LoggedOut, JID: "491700000001:3@s.whatsapp.net"}))
+	var got instance
+	into(t, s.send(s.operator, "GET", path, ""), &got)
+	if got.Phone != "491700000001" || got.JID != "491700000001:3@s.whatsapp.net" {
+		t.Errorf("phone %q, jid %q", got.Phone, got.JID)
+	}
+}
