@@ -3,17 +3,22 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime/debug"
 )
 
 // help prints the list of commands.
 func help(_ context.Context, env environment, _ []string) error {
 	fmt.Fprint(env.stdout, "Switchboard runs many WhatsApp numbers from one page, each in a process of its own.\n\nUsage: switchboard COMMAND [flags]\n\nCommands:\n")
-	for _, c := range commands() {
-		fmt.Fprintf(env.stdout, "  %-16s %s\n", c.name, c.summary)
-	}
+	printCommands(env.stdout, commands())
 	fmt.Fprint(env.stdout, "\n`switchboard COMMAND --help` lists a command's flags. Every variable of the README's\ntable is a flag of serve as well: APP_PORT is --app-port.\n")
 	return nil
+}
+
+func printCommands(w io.Writer, list []command) {
+	for _, c := range list {
+		fmt.Fprintf(w, "  %-16s %s\n", c.name, c.summary)
+	}
 }
 
 // printVersion prints what this binary was built from.

@@ -78,6 +78,13 @@ func dispatch(ctx context.Context, env environment, program string, list []comma
 			return c.run(ctx, env, args[1:])
 		}
 	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		fmt.Fprintf(env.stdout, "Usage: %s COMMAND [flags]\n\nCommands:\n", program)
+		printCommands(env.stdout, list)
+		fmt.Fprintf(env.stdout, "\n`%s COMMAND --help` lists a command's flags.\n", program)
+		return nil
+	}
 	return refuse("%s has no command %q. It has: %s.", program, args[0], names(list))
 }
 
@@ -105,6 +112,12 @@ func exitCode(env environment, err error) int {
 			fmt.Fprintln(env.stderr, "switchboard:", line)
 		}
 		return 2
+	}
+	if fields := fault.Fields(err); len(fields) > 1 {
+		for _, f := range fields {
+			fmt.Fprintln(env.stderr, "switchboard:", f.Message)
+		}
+		return 1
 	}
 	fmt.Fprintln(env.stderr, "switchboard:", sentence(err))
 	return 1

@@ -224,7 +224,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"help"}, {"--help"}, {"serve", "--help"}, {"user", "add", "-h"}} {
+	for _, args := range [][]string{{}, {"help"}, {"--help"}, {"serve", "--help"}, {"user", "add", "-h"}, {"user", "--help"}, {"token", "-h"}, {"user", "help"}} {
 		got := runIn(t, t.TempDir(), nil, "", args...)
 		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "Usage: switchboard") {
 			t.Errorf("%v: code %d, %q, %q", args, got.code, got.stdout, got.stderr)
@@ -266,6 +266,12 @@ func TestPeople(t *testing.T) {
 	listed := runIn(t, dir, nil, "", "token", "list", "--user", "ada@example.com")
 	if listed.code != 0 || !strings.Contains(listed.stdout, "crm") || strings.Contains(listed.stdout, secret) {
 		t.Errorf("token list: %+v", listed)
+	}
+	if all := runIn(t, dir, nil, "", "token", "list"); all.code != 0 || all.stdout != listed.stdout || !strings.Contains(all.stdout, "ada@example.com") {
+		t.Errorf("everybody's tokens: %+v", all)
+	}
+	if got := runIn(t, dir, nil, "short", "user", "add", "--email", "nobody", "--role", "boss", "--password-stdin"); got.code != 1 || strings.Count(got.stderr, "\n") != 3 {
+		t.Errorf("three mistakes: %+v", got)
 	}
 	id := strings.Fields(strings.Split(listed.stdout, "\n")[1])[0]
 	if got := runIn(t, dir, nil, "", "token", "revoke", "--id", id); got.code != 0 {

@@ -14,7 +14,7 @@ import (
 func token(ctx context.Context, env environment, args []string) error {
 	return dispatch(ctx, env, "switchboard token", []command{
 		{"add", "make a token", tokenAdd},
-		{"list", "list a person's tokens", tokenList},
+		{"list", "list everybody's tokens, or one person's", tokenList},
 		{"revoke", "make a token useless", tokenRevoke},
 	}, args)
 }
@@ -53,18 +53,17 @@ func tokenList(ctx context.Context, env environment, args []string) error {
 	var email string
 	return withAuth(ctx, "token list", args, env, task{
 		flags: func(f *flag.FlagSet) {
-			f.StringVar(&email, "user", "", "e-mail address of the person")
+			f.StringVar(&email, "user", "", "e-mail address of one person (default everybody)")
 		},
-		check: func() error { return required("token list", flagged{"--user", email != ""}) },
 		work: func(a *auth.Auth) error {
 			tokens, err := a.ListTokens(ctx, email)
 			if err != nil {
 				return err
 			}
 			table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "ID\tNAME\tADDED\tLAST USED\tEXPIRES\tREVOKED")
+			fmt.Fprintln(table, "ID\tPERSON\tNAME\tADDED\tLAST USED\tEXPIRES\tREVOKED")
 			for _, t := range tokens {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, when(t.CreatedAt), when(t.LastUsedAt), when(t.ExpiresAt), when(t.RevokedAt))
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.UserEmail, t.Name, when(t.CreatedAt), when(t.LastUsedAt), when(t.ExpiresAt), when(t.RevokedAt))
 			}
 			return table.Flush()
 		},
