@@ -36,7 +36,7 @@ func TestConnectionsToTheServer(t *testing.T) {
 	most, samples := 0, 0
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		for ctx.Err() == nil {
+		for tick := time.NewTicker(5 * time.Millisecond); ctx.Err() == nil; <-tick.C {
 			most = max(most, inUse(ctx))
 			samples++
 		}
