@@ -193,6 +193,24 @@ func (a *Auth) Sessions(ctx context.Context, user User) ([]Session, error) {
 	return all, unavailable(err)
 }
 
+// RevokeOtherSessions ends all of the person's sessions but keep, at their next request.
+func (a *Auth) RevokeOtherSessions(ctx context.Context, user User, keep string) error {
+	all, err := a.Sessions(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.ID == keep {
+			continue
+		}
+		// One that has ended meanwhile is what was asked for.
+		if err := a.RevokeSession(ctx, user, s.ID); err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
 // RevokeSession ends one of the person's sessions at its next request. An id that is not
 // one of theirs is a fault.NotFound.
 func (a *Auth) RevokeSession(ctx context.Context, user User, id string) error {

@@ -59,6 +59,17 @@ func (s *server) revokeSession(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+func (s *server) revokeOtherSessions(w http.ResponseWriter, r *http.Request) error {
+	user, _ := auth.UserFrom(r.Context())
+	session, _ := auth.SessionFrom(r.Context())
+	if err := s.Auth.RevokeOtherSessions(r.Context(), user, session.ID); err != nil {
+		return err
+	}
+	s.setFlash(w, r, "sessions")
+	s.redirect(w, r, "/account")
+	return nil
+}
+
 // createToken answers with the page itself, not with a redirect: the secret is shown once
 // and kept nowhere.
 func (s *server) createToken(w http.ResponseWriter, r *http.Request) error {

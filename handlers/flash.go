@@ -17,6 +17,7 @@ var flashes = map[string]views.Flash{
 	"password":   {Text: "Your password was changed, and other browsers were signed out."},
 	"signed-out": {Text: "You are signed out."},
 	"session":    {Text: "That browser was signed out."},
+	"sessions":   {Text: "Every other browser was signed out."},
 	"revoked":    {Text: "The token was revoked."},
 	acted:        {},
 }

@@ -232,3 +232,89 @@ func TestPairByPhoneAndPasskey(t *testing.T) {
 		}
 	}
 }
+
+// Going back to a form and filling it in anew makes no second number in silence.
+func TestAUsedFormWithAnotherName(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	b.get("/instances/new")
+	if got := b.post("/instances", "name", "Sales", "request_id", "0123456789"); got.code != http.StatusSeeOther {
+		t.Fatalf("the first: %d", got.code)
+	}
+	got := b.post("/instances", "name", "Support", "request_id", "0123456789")
+	if got.code != http.StatusUnprocessableEntity || len(s.numbers.all) != 1 {
+		t.Errorf("another name: %d, %d numbers", got.code, len(s.numbers.all))
+	}
+	got.has(t, "another name already", `value="Support"`)
+	got.lacks(t, "0123456789")
+}
+
+func TestEveryWrongFieldIsNamed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	s.numbers.set(connected(s.owner))
+	b.get(page)
+	b.post("/instances", "name", "", "phone", "call me").has(t, `id="name-error"`, `id="phone-error"`)
+	b.post(page+"/messages", "to", "", "text", "").has(t, `id="send-to-error"`, `id="send-text-error"`)
+}
+
+func TestDeletingWhatThePhoneIsNotToldOf(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	inst := connected(s.owner)
+	s.numbers.set(inst)
+	const sentence = "remove “Switchboard” there under Linked devices"
+	b.get(page).lacks(t, sentence)
+	inst.Status = instances.Idle
+	s.numbers.set(inst)
+	b.get(page).has(t, sentence)
+	inst.JID = ""
+	s.numbers.set(inst)
+	b.get(page).lacks(t, sentence)
+}
+
+// A name from before today's rules does not keep a number from being deleted.
+func TestDeleteANumberWithAnOldName(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	inst := connected(s.owner)
+	inst.Name = "\u202eold"
+	s.numbers.set(inst)
+	b.get(page)
+	if got := b.post(page+"/delete", "confirm", inst.Name); got.code != http.StatusSeeOther {
+		t.Errorf("%d", got.code)
+	}
+}
+
+func TestSignOutEverywhereElse(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	here := s.signedIn(auth.Owner)
+	here.get("/account").lacks(t, "revoke-others")
+	var others []*browser
+	for range 11 {
+		other := s.browser()
+		other.login()
+		others = append(others, other)
+	}
+	got := here.get("/account")
+	got.has(t, "revoke-others", "more-sessions", "2 more browsers")
+	if shown, _, _ := strings.Cut(got.body, "more-sessions"); strings.Count(shown, `data-testid="session"`) != 10 || !strings.Contains(shown, "This browser") {
+		t.Error("ten sessions are shown, this browser's among them")
+	}
+	if got := here.post("/account/sessions/revoke"); got.code != http.StatusSeeOther {
+		t.Errorf("%d", got.code)
+	}
+	if got := here.get("/account"); got.code != http.StatusOK || strings.Count(got.body, `data-testid="session"`) != 1 {
+		t.Errorf("this browser: %d", got.code)
+	}
+	for _, other := range others {
+		if got := other.get("/account"); got.code != http.StatusSeeOther {
+			t.Errorf("another browser: %d", got.code)
+		}
+	}
+}

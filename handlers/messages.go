@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -79,11 +80,16 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) send(r *http.Request, id instances.ID) error {
-	to, err := parseRecipient("to", r.PostFormValue("to"))
-	if err != nil {
+	to, badRecipient := parseRecipient("to", r.PostFormValue("to"))
+	text := strings.TrimSpace(r.PostFormValue("text"))
+	if err := errors.Join(badRecipient, checkText(text)); err != nil {
 		return err
 	}
-	text := strings.TrimSpace(r.PostFormValue("text"))
+	_, err := s.Instances.SendText(r.Context(), viewer(r), id, to, text)
+	return err
+}
+
+func checkText(text string) error {
 	switch {
 	case text == "":
 		return fault.InField("text", "Write a message first.")
@@ -92,6 +98,5 @@ func (s *server) send(r *http.Request, id instances.ID) error {
 	case utf8.RuneCountInString(text) > longestText:
 		return fault.InField("text", "This message is too long. Use at most 4,096 characters.")
 	}
-	_, err = s.Instances.SendText(r.Context(), viewer(r), id, to, text)
-	return err
+	return nil
 }

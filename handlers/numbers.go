@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -93,22 +94,30 @@ func (s *server) createNumber(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request := r.PostFormValue("request_id")
-	if request == "" {
+	if request == "" || errors.Is(err, errFormUsed) {
 		request = rand.Text()
 	}
 	return render(w, r, formStatus(err), views.NewNumber(request, views.Form{Values: typed(r, "name", "phone"), Errors: problems}))
 }
 
+// errFormUsed is about a form that a person went back to and filled in anew.
+var errFormUsed = fault.InField("name", "This form has made a number with another name already. Send it once more to make this one as well.")
+
 func (s *server) create(r *http.Request) (instances.Instance, error) {
-	in := instances.New{Name: r.PostFormValue("name"), RequestID: r.PostFormValue("request_id")}
+	in := instances.New{RequestID: r.PostFormValue("request_id")}
+	var badName, badPhone error
+	in.Name, badName = instances.CheckName(r.PostFormValue("name"))
 	if phone := r.PostFormValue("phone"); phone != "" {
-		digits, err := parsePhone("phone", phone)
-		if err != nil {
-			return instances.Instance{}, err
-		}
-		in.Phone = digits
+		in.Phone, badPhone = parsePhone("phone", phone)
 	}
-	return s.Instances.Create(r.Context(), viewer(r), in)
+	if err := errors.Join(badName, badPhone); err != nil {
+		return instances.Instance{}, err
+	}
+	inst, err := s.Instances.Create(r.Context(), viewer(r), in)
+	if err == nil && inst.Name != in.Name {
+		err = errFormUsed
+	}
+	return inst, err
 }
 
 // importNumbers takes over every number that was found. One that cannot be taken over does

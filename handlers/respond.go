@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
@@ -186,11 +188,28 @@ func (s *server) notFound(_ http.ResponseWriter, r *http.Request) error {
 	return fault.New(fault.NotFound, "This page does not exist. It may have been removed, or the address is mistyped.")
 }
 
-func (s *server) notAllowed(w http.ResponseWriter, r *http.Request) error {
-	if _, ok := auth.UserFrom(r.Context()); !ok {
-		return fault.New(fault.Unauthenticated, "Please sign in.")
+// notAllowed answers a method that the address does not know, with those that it does. The
+// router sends it here even below the management API when no address anywhere knows the
+// method; programs get the answer that they can read.
+func (s *server) notAllowed(routes chi.Routes) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/api/v1/"); ok && s.API != nil {
+			chi.RouteContext(r.Context()).RoutePath = "/" + rest
+			s.API.ServeHTTP(w, r)
+			return nil
+		}
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if routes.Match(chi.NewRouteContext(), method, r.URL.EscapedPath()) {
+				allowed = append(allowed, method)
+			}
+		}
+		if slices.Contains(allowed, http.MethodGet) {
+			allowed = append(allowed, http.MethodHead)
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		_, signedIn := auth.UserFrom(r.Context())
+		return render(w, r, http.StatusMethodNotAllowed,
+			views.Problem("That is not possible here", "This address takes another kind of request. Go on from the list of numbers.", signedIn))
 	}
-	w.Header().Set("Allow", "GET, POST")
-	return render(w, r, http.StatusMethodNotAllowed,
-		views.Problem("That is not possible here", "This address takes another kind of request. Go on from the list of numbers.", true))
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"switchboard/static"
 )
@@ -11,19 +12,23 @@ import (
 // routes is the panel's table of contents.
 func (s *server) routes() chi.Router {
 	r := chi.NewRouter()
-	r.Use(s.recoverPanic, secureHeaders)
+	root := r
+	r.Use(s.recoverPanic, secureHeaders, middleware.GetHead)
 
 	r.Get("/healthz", s.alive)
 	r.Get("/readyz", s.ready)
-	r.Handle("/static/*", http.StripPrefix("/static/", static.Handler()))
+	r.Method(http.MethodGet, "/static/*", http.StripPrefix("/static/", static.Handler()))
 	if s.API != nil {
 		r.Mount("/api/v1", s.crossOrigin.Handler(s.API))
 	}
 
 	r.Group(func(r chi.Router) {
-		r.Use(s.crossOrigin.Handler, limitBody, s.limitTime, s.Auth.Middleware(s.fail), s.withShell, s.checkForm)
+		r.Use(s.limitTime, s.Auth.Middleware(s.fail), s.withShell)
 		r.NotFound(s.page(s.notFound))
-		r.MethodNotAllowed(s.page(s.notAllowed))
+		r.MethodNotAllowed(s.page(s.notAllowed(root)))
+	})
+	r.Group(func(r chi.Router) {
+		r.Use(s.crossOrigin.Handler, limitBody, s.limitTime, s.Auth.Middleware(s.fail), s.withShell, s.checkForm)
 
 		r.Get("/setup", s.page(s.showSetup))
 		r.Get("/setup/{token}", s.page(s.showSetup))
@@ -43,6 +48,7 @@ func (s *server) routes() chi.Router {
 
 			r.Get("/account", s.page(s.showAccount))
 			r.Post("/account/password", s.page(s.changePassword))
+			r.Post("/account/sessions/revoke", s.page(s.revokeOtherSessions))
 			r.Post("/account/sessions/{session}/revoke", s.page(s.revokeSession))
 
 			r.Get("/instances/{id}", s.page(s.showNumber))

@@ -146,7 +146,7 @@ func TestViewersOnlyLook(t *testing.T) {
 	s := newSite(t)
 	b := s.signedIn(auth.Viewer)
 	s.numbers.set(connected(s.owner))
-	mine := map[string]bool{"POST /account/password": true, "POST /account/sessions/{session}/revoke": true}
+	mine := map[string]bool{"POST /account/password": true, "POST /account/sessions/{session}/revoke": true, "POST /account/sessions/revoke": true}
 	for _, r := range everyRoute(t, s) {
 		if r.method == http.MethodGet || open[r.String()] || mine[r.String()] {
 			continue
@@ -289,5 +289,64 @@ func TestManagementAPIIsMounted(t *testing.T) {
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	if got := s.browser().do(r); got.code != http.StatusForbidden {
 		t.Errorf("POST from another site: %d", got.code)
+	}
+}
+
+func TestHead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	s.numbers.set(connected(s.owner))
+	for _, path := range []string{"/", "/account", "/instances/" + string(known), "/healthz", "/readyz", "/static/app.css"} {
+		if got := b.do(httptest.NewRequest(http.MethodHead, "http://panel.test"+path, nil)); got.code != http.StatusOK {
+			t.Errorf("HEAD %s: %d", path, got.code)
+		}
+	}
+}
+
+func TestOtherMethods(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	signedIn, stranger := s.signedIn(auth.Owner), s.browser()
+	for path, allow := range map[string]string{
+		"/": "GET, HEAD", "/healthz": "GET, HEAD", "/login": "GET, POST, HEAD", "/import": "POST",
+		"/instances/" + string(known) + "/stop": "POST", "/static/app.css": "GET, HEAD",
+	} {
+		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace, "PROPFIND", "NONSENSE"} {
+			for who, b := range map[string]*browser{"signed in": signedIn, "stranger": stranger} {
+				got := b.do(httptest.NewRequest(method, "http://panel.test"+path, nil))
+				if got.code != http.StatusMethodNotAllowed || got.header.Get("Allow") != allow {
+					t.Errorf("%s %s, %s: %d, allowed %q, want %q", method, path, who, got.code, got.header.Get("Allow"), allow)
+				}
+			}
+		}
+	}
+}
+
+// The router itself knows only the methods of HTTP; programs get the API's answer all the same.
+func TestUnknownMethodsOfTheAPI(t *testing.T) {
+	t.Parallel()
+	api := chi.NewRouter()
+	api.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	})
+	api.Get("/instances", func(http.ResponseWriter, *http.Request) {})
+	s := newSite(t, func(o *Options) { o.API = api })
+	for _, method := range []string{http.MethodPut, "PROPFIND", "NONSENSE"} {
+		got := s.browser().do(httptest.NewRequest(method, "http://panel.test/api/v1/instances", nil))
+		if got.code != http.StatusMethodNotAllowed || got.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d %s", method, got.code, got.header.Get("Content-Type"))
+		}
+	}
+}
+
+func TestStaticFoldersAreNotListed(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).browser()
+	for _, path := range []string{"/static/", "/static/licenses", "/static/licenses/", "/static/nothing.css"} {
+		if got := b.get(path); got.code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, got.code)
+		}
 	}
 }

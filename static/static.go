@@ -52,6 +52,10 @@ func named(name string) bool { return path.Ext(name) == ".woff2" }
 func Handler() http.Handler {
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if info, err := fs.Stat(files, r.URL.Path); err != nil || info.IsDir() {
+			http.NotFound(w, r) // a folder is not listed
+			return
+		}
 		v, known := versions[r.URL.Path]
 		if known && (named(r.URL.Path) || r.URL.Query().Get("v") == v) {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")

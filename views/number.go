@@ -115,6 +115,16 @@ func canLogout(i instances.Instance) bool {
 	return false
 }
 
+// staysLinked reports whether the phone would go on listing Switchboard as a linked device
+// if the number were deleted now.
+func staysLinked(i instances.Instance) bool {
+	switch i.Status {
+	case instances.Connected, instances.LoggedOut, instances.PairingPhone, instances.PasskeyRequired, instances.Deleting:
+		return false
+	}
+	return i.JID != ""
+}
+
 func direction(m messages.Message) string {
 	if m.FromMe {
 		return "out"

@@ -42,7 +42,7 @@ func door(title, lead string) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<main id=\"main\" class=\"mx-auto flex min-h-dvh w-full max-w-md flex-col justify-center px-5 py-12\"><div class=\"mb-8 flex items-center gap-3 font-semibold tracking-tight\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<main id=\"main\" class=\"door mx-auto flex w-full max-w-md flex-1 flex-col justify-center px-5 py-12\"><div class=\"mb-8 flex items-center gap-3 font-semibold tracking-tight\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
