@@ -24,7 +24,22 @@ type fakeNumbers struct {
 	after  func(verb string) // what a command changes
 	made   map[string]instances.ID
 
+	boot    instances.Boot
+	rollout instances.Rollout
+
 	changed chan struct{}
+}
+
+func (f *fakeNumbers) Boot() instances.Boot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.boot
+}
+
+func (f *fakeNumbers) Rollout() instances.Rollout {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rollout
 }
 
 func (f *fakeNumbers) set(inst instances.Instance) {

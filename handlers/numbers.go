@@ -16,6 +16,9 @@ func (s *server) numbers(r *http.Request) views.Numbers {
 		All:   s.Instances.List(viewer(r)),
 		Query: r.URL.Query().Get("q"),
 		Show:  r.URL.Query().Get("show"),
+
+		Boot:    s.Instances.Boot(),
+		Rollout: s.Instances.Rollout(),
 	}
 }
 

@@ -27,6 +27,7 @@ type Numbers interface {
 	Lifecycle
 	Pairing
 	Imports
+	Fleet
 	// Changed is closed at the next change of that number.
 	Changed(v instances.Viewer, id instances.ID) <-chan struct{}
 	SendText(ctx context.Context, v instances.Viewer, id instances.ID, to, text string) (instances.Sent, error)
@@ -53,6 +54,12 @@ type Pairing interface {
 type Imports interface {
 	Found(ctx context.Context) ([]instances.Paired, error)
 	Import(ctx context.Context, v instances.Viewer, jid string) (instances.Instance, error)
+}
+
+// Fleet tells what goes on with all numbers together.
+type Fleet interface {
+	Boot() instances.Boot
+	Rollout() instances.Rollout
 }
 
 // Messages reads the messages of a number, the newest first. It is asked only after the

@@ -30,6 +30,9 @@ type Instance struct {
 
 	// ProvenAt is when WhatsApp last gave a sign of life on the socket. Zero if never.
 	ProvenAt time.Time
+	// ActiveAt is when a message last came or went. Zero if never; the record may be some
+	// minutes behind.
+	ActiveAt time.Time
 
 	Port      int
 	Database  Database
@@ -104,6 +107,7 @@ type Report struct {
 	LID      string    `json:"lid,omitempty"`
 	PushName string    `json:"push_name,omitempty"`
 	ProvenAt time.Time `json:"proven_at,omitzero"`
+	ActiveAt time.Time `json:"active_at,omitzero"` // when a message last came or went, in this process
 	RetryAt  time.Time `json:"retry_at,omitzero"` // Restricted: when the limit ends, if WhatsApp said so
 	Pairing  *Pairing  `json:"pairing,omitempty"`
 }

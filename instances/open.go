@@ -3,8 +3,10 @@ package instances
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"switchboard/fault"
 )
@@ -27,6 +29,9 @@ func (s *Supervisor) Open(ctx context.Context) error {
 	for _, inst := range all {
 		r := newRunner(s, inst)
 		r.restore()
+		if r.booting = inst.Desired == Running && !r.held && !r.removing; r.booting {
+			s.boot.Total++
+		}
 		looking.Add(1)
 		r.look(looking.Done)
 		s.runners[inst.ID], s.known[inst.ID] = r, true
@@ -36,10 +41,42 @@ func (s *Supervisor) Open(ctx context.Context) error {
 	go func() {
 		looking.Wait()
 		close(s.adopted)
+		time.AfterFunc(lineUp, func() { s.starts.open(startsPerCore * runtime.GOMAXPROCS(0)) })
 	}()
 	go s.rollOut()
 	s.o.Log.Info("supervisor opened", "instances", len(all))
 	return nil
+}
+
+// Boot tells how far the start of the numbers is that were to run when the supervisor was
+// opened.
+type Boot struct{ Total, Done int }
+
+// Active reports whether numbers are still being started.
+func (b Boot) Active() bool { return b.Done < b.Total }
+
+// Boot returns how far the start is.
+func (s *Supervisor) Boot() Boot {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.boot
+}
+
+// booted counts a number whose start has come to something, whatever it is.
+func (r *runner) booted() {
+	switch r.inst.Status {
+	case Starting, Provisioning, Idle:
+		if r.inst.Desired == Running && !r.removing && !r.over() {
+			return
+		}
+	}
+	r.booting = false
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.s.boot.Done++
+	if r.s.boot.Done == r.s.boot.Total {
+		r.s.o.Log.Info("all numbers have started", "count", r.s.boot.Total)
+	}
 }
 
 // Close ends the supervision. Workers are stopped gracefully, all at once, and wished to

@@ -161,6 +161,7 @@ func TestManyAreStartedAFewAtATime(t *testing.T) {
 		limit := startsPerCore * runtime.GOMAXPROCS(0)
 		reported := map[ID]bool{}
 		for len(reported) < n {
+			time.Sleep(time.Second)
 			synctest.Wait()
 			w.mu.Lock()
 			var silent []*fakeWorker

@@ -41,6 +41,7 @@ type runner struct {
 	version   string      // that the next launch is to have; "" for the present one
 	place     func()      // gives back the place among the starting ones; nil without one
 	queue     bool        // the next launch waits for a place
+	booting   bool        // it was to run at Open and has not come so far yet
 	held      bool        // failed: a person decides
 	removing  bool        // is being deleted
 	removed   bool        // … and is gone
@@ -88,19 +89,23 @@ func (w *work) drop() {
 	w.cancel()
 }
 
+// activeEvery is how exact the record is about when a number was last active: a busy number
+// must not cost a write for every message.
+const activeEvery = 10 * time.Minute
+
 // kept is the part of an instance that its record keeps up to date.
 type kept struct {
 	name, phone, jid, lid, pushName string
 	desired                         Desired
 	status                          Status
 	reason                          Reason
-	since, retryAt                  int64
+	since, retryAt, active          int64
 	restarts                        int
 }
 
 func keptOf(i Instance) kept {
 	return kept{i.Name, i.Phone, i.JID, i.LID, i.PushName, i.Desired, i.Status, i.Reason,
-		i.Since.UnixMilli(), i.RetryAt.UnixMilli(), i.Restarts}
+		i.Since.UnixMilli(), i.RetryAt.UnixMilli(), i.ActiveAt.Truncate(activeEvery).UnixMilli(), i.Restarts}
 }
 
 func newRunner(s *Supervisor, inst Instance) *runner {
@@ -192,6 +197,9 @@ func (r *runner) absent() error {
 // advance does all that an event leads to.
 func (r *runner) advance() {
 	r.settle()
+	if r.booting {
+		r.booted()
+	}
 	if r.removed {
 		return
 	}
@@ -262,7 +270,7 @@ func (r *runner) publish() {
 	defer r.mu.Unlock()
 	old, now := r.seen, r.inst
 	r.seen, r.asked = now, r.worker
-	old.ProvenAt = now.ProvenAt // a heartbeat is no change
+	old.ProvenAt, old.ActiveAt = now.ProvenAt, now.ActiveAt // a heartbeat is no change
 	if !reflect.DeepEqual(old, now) {
 		close(r.changed)
 		r.changed = make(chan struct{})

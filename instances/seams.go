@@ -18,7 +18,7 @@ type Store interface {
 	// "name" or "port".
 	AddInstance(ctx context.Context, inst Instance, requestID string) (ID, error)
 	// SaveInstance writes the fields that outlive a worker: name, phone, jid, lid, push
-	// name, desired, status, reason, since, retry_at, restarts.
+	// name, desired, status, reason, since, retry_at, active_at, restarts.
 	SaveInstance(ctx context.Context, inst Instance) error
 	// RemoveInstance deletes the record; an unknown id is no error.
 	RemoveInstance(ctx context.Context, id ID) error

@@ -102,14 +102,14 @@ func (r *runner) launch() {
 	r.before = nil
 	r.move(Starting, r.carried)
 	spec := Spec{ID: r.inst.ID, Name: r.inst.Name, Port: r.inst.Port, Version: r.version}
-	access, queue := r.access, r.queue
+	access, queue, active := r.access, r.queue, r.inst.ActiveAt
 	r.access, r.queue = nil, false
 	var begun *work
 	begun = r.begin(launching, makeLimit, func(ctx context.Context) func() {
 		place := func() {}
 		if queue {
 			var err error
-			if place, err = r.s.line(ctx); err != nil {
+			if place, err = r.s.starts.wait(ctx, active); err != nil {
 				return func() { r.queue = true }
 			}
 		}
@@ -151,21 +151,6 @@ func (r *runner) launch() {
 			}
 		}
 	})
-}
-
-// line waits until running workers were found and a place among the starting ones is free.
-func (s *Supervisor) line(ctx context.Context) (leave func(), err error) {
-	select {
-	case <-s.adopted:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	select {
-	case s.starts <- struct{}{}:
-		return func() { <-s.starts }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 func (r *runner) leaveLine() {

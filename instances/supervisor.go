@@ -60,7 +60,7 @@ type Supervisor struct {
 	closing chan struct{} // closed by Close, after detach was set
 	detach  bool
 
-	starts  chan struct{} // a place for each worker that is being started
+	starts  line // of the workers that are to be started
 	finds   chan struct{}
 	adopted chan struct{} // closed when all running workers were found
 
@@ -71,6 +71,7 @@ type Supervisor struct {
 	runners map[ID]*runner
 	known   map[ID]bool // every id that ever was in this process
 	rollout Rollout
+	boot    Boot
 }
 
 // state of a supervisor.
@@ -88,7 +89,6 @@ func NewSupervisor(o Options) *Supervisor {
 		o:       o,
 		closing: make(chan struct{}),
 		adopted: make(chan struct{}),
-		starts:  make(chan struct{}, startsPerCore*runtime.GOMAXPROCS(0)),
 		finds:   make(chan struct{}, findsPerCore*runtime.GOMAXPROCS(0)),
 		runners: map[ID]*runner{},
 		known:   map[ID]bool{},

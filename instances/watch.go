@@ -122,6 +122,7 @@ func (r *runner) judge() {
 		r.inst.PushName = cmp.Or(report.PushName, r.inst.PushName)
 	}
 	r.inst.ProvenAt = report.ProvenAt
+	r.inst.ActiveAt = later(r.inst.ActiveAt, report.ActiveAt.Truncate(time.Millisecond))
 	r.inst.RetryAt = report.RetryAt
 	r.inst.Pairing = report.Pairing
 	status, reason := report.Status, report.Reason

@@ -37,6 +37,8 @@ type world struct {
 	version   string             // of the program whose supervisor is opened
 	broken    string             // workers of this version end at once
 	launches  int
+	started   []launch // in order
+	saves     int      // of records
 	changes   []string
 }
 
@@ -70,6 +72,7 @@ func (w *world) open() {
 	if err := w.Open(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
+	time.Sleep(lineUp)
 	synctest.Wait()
 }
 
@@ -181,6 +184,18 @@ func (w *world) record(id ID) Instance {
 	return Instance{}
 }
 
+// launch of a worker.
+type launch struct {
+	id ID
+	at time.Time
+}
+
+func (w *world) startedNow() []launch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.started)
+}
+
 // The store.
 
 func (w *world) Instances(context.Context) ([]Instance, error) {
@@ -214,6 +229,7 @@ func (w *world) SaveInstance(_ context.Context, inst Instance) error {
 	if w.saving != nil {
 		return w.saving
 	}
+	w.saves++
 	for i := range w.records {
 		if w.records[i].ID == inst.ID {
 			w.records[i] = inst
@@ -298,6 +314,7 @@ func (l fakeLauncher) Launch(ctx context.Context, spec Spec) (Worker, error) {
 		w.t.Errorf("launched with %+v", spec)
 	}
 	w.launches++
+	w.started = append(w.started, launch{spec.ID, time.Now()})
 	f := newFakeWorker(w, spec.ID, 100+w.launches, spec.Port)
 	f.mute, f.facts.Version = w.mute, cmp.Or(spec.Version, w.version)
 	w.running[spec.ID] = f

@@ -18,7 +18,7 @@ func (s *Store) Instances(ctx context.Context) ([]instances.Instance, error) {
 	rows, err := s.db.QueryContext(ctx, `
 		SELECT "id", "name", "phone", "owner", "jid", "lid", "push_name", "desired", "status",
 			"reason", "since", "retry_at", "port", "database_engine", "database_main",
-			"database_keys", "restarts", "created_at"
+			"database_keys", "active_at", "restarts", "created_at"
 		FROM "instances" ORDER BY "created_at", "id"`)
 	if err != nil {
 		return nil, fmt.Errorf("list instances: %w", err)
@@ -27,13 +27,14 @@ func (s *Store) Instances(ctx context.Context) ([]instances.Instance, error) {
 	var all []instances.Instance
 	for rows.Next() {
 		var i instances.Instance
-		var since, retryAt, createdAt int64
+		var since, retryAt, activeAt, createdAt int64
 		if err := rows.Scan(&i.ID, &i.Name, &i.Phone, &i.Owner, &i.JID, &i.LID, &i.PushName, &i.Desired, &i.Status,
 			&i.Reason, &since, &retryAt, &i.Port, &i.Database.Engine, &i.Database.Main,
-			&i.Database.Keys, &i.Restarts, &createdAt); err != nil {
+			&i.Database.Keys, &activeAt, &i.Restarts, &createdAt); err != nil {
 			return nil, fmt.Errorf("read instance: %w", err)
 		}
 		i.Since, i.RetryAt, i.CreatedAt = fromMillis(since), fromMillis(retryAt), fromMillis(createdAt)
+		i.ActiveAt = fromMillis(activeAt)
 		all = append(all, i)
 	}
 	if err := rows.Err(); err != nil {
@@ -77,11 +78,11 @@ func (s *Store) SaveInstance(ctx context.Context, i instances.Instance) error {
 	result, err := s.db.ExecContext(ctx, `
 		UPDATE "instances" SET "name" = $1, "name_key" = $2, "phone" = $3, "jid" = $4, "lid" = $5,
 			"push_name" = $6, "desired" = $7, "status" = $8, "reason" = $9, "since" = $10,
-			"retry_at" = $11, "restarts" = $12
-		WHERE "id" = $13`,
+			"retry_at" = $11, "active_at" = $12, "restarts" = $13
+		WHERE "id" = $14`,
 		i.Name, nameKey(i.Name), i.Phone, i.JID, i.LID,
 		i.PushName, i.Desired, i.Status, i.Reason, millis(i.Since),
-		millis(i.RetryAt), i.Restarts, i.ID)
+		millis(i.RetryAt), millis(i.ActiveAt), i.Restarts, i.ID)
 	if conflict(err) {
 		return s.instanceConflict(err, i)
 	} else if err != nil {

@@ -64,6 +64,7 @@ func TestSaveInstance(t *testing.T) {
 		i.Name, i.Phone, i.JID, i.LID, i.PushName = "Other", "1", "2", "3", "4"
 		i.Desired, i.Status, i.Reason = instances.Stopped, instances.Failed, instances.CrashLoop
 		i.Since, i.RetryAt, i.Restarts = i.Since.Add(time.Minute), time.Time{}, 9
+		i.ActiveAt = i.Since.Add(-time.Hour)
 		if err := s.SaveInstance(t.Context(), i); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,9 @@ type Numbers struct {
 	Show   string // "", "connected", "attention", "stopped"
 	Found  []instances.Paired
 	Import Form
+
+	Boot    instances.Boot
+	Rollout instances.Rollout
 }
 
 // many is from how many numbers on searching is worth its place.

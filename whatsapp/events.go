@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -43,6 +44,7 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 func (s *Session) keep(a *account, evt any) error {
 	switch e := evt.(type) {
 	case *events.Message:
+		s.active.Store(time.Now().UnixNano())
 		if msg, ok := s.translate(s.ctx, a, e); ok {
 			return s.messages.Save(s.ctx, msg)
 		}

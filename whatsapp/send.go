@@ -70,6 +70,7 @@ func (s *Session) send(ctx context.Context, a *account, to types.JID, kind messa
 		// second would seem older than this.
 		At: time.Now().Truncate(time.Second), Status: messages.Queued,
 	}
+	s.active.Store(msg.At.UnixNano())
 	msg.Chat, msg.ChatLID = a.forms(ctx, to, types.EmptyJID)
 	msg.Sender, msg.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
 	if err := s.messages.Save(ctx, msg); err != nil {

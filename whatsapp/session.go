@@ -56,6 +56,7 @@ type Session struct {
 	stop   chan struct{}
 	done   chan struct{} // closed when the keeper has ended
 	turned atomic.Int64  // Unix nanoseconds when the keeper last looked around
+	active atomic.Int64  // … and when a message last came or went
 	once   sync.Once     // for Close
 	away   atomic.Bool   // the database server is
 
@@ -164,6 +165,9 @@ func (s *Session) Report() instances.Report {
 	r := s.report
 	if r.JID != "" {
 		r.ProvenAt = s.proof()
+	}
+	if at := s.active.Load(); at != 0 {
+		r.ActiveAt = time.Unix(0, at)
 	}
 	if r.Pairing != nil {
 		p := *r.Pairing
