@@ -69,9 +69,17 @@ func checkPassword(password, email string) error {
 	return nil
 }
 
-func checkRole(role Role) error {
-	switch role {
+// Valid tells whether r is one of the roles.
+func (r Role) Valid() bool {
+	switch r {
 	case Owner, Administrator, Operator, Viewer:
+		return true
+	}
+	return false
+}
+
+func checkRole(role Role) error {
+	if role.Valid() {
 		return nil
 	}
 	return fault.InField("role", "The role has to be one of owner, administrator, operator, viewer.")

@@ -137,6 +137,36 @@ func TestBadStart(t *testing.T) {
 			},
 			want: "secret.key is damaged",
 		},
+		"instances is a file": {
+			prepare: func(t *testing.T, dir string) {
+				mkdir(t, dir, "storages")
+				write(t, dir, "storages/instances", "not a folder")
+			},
+			want: "is a file. Move it away",
+		},
+		"lock is a folder": {
+			prepare: func(t *testing.T, dir string) { mkdir(t, dir, "storages/serve.lock") },
+			want:    "STORAGE_DIR cannot be locked",
+		},
+		"emptied database beside a key": {
+			prepare: func(t *testing.T, dir string) {
+				usedInstallation(t, dir)
+				write(t, dir, "storages/whatsapp.db", "")
+			},
+			want: "whatsapp.db is empty, although",
+		},
+		"emptied database beside numbers": {
+			prepare: func(t *testing.T, dir string) {
+				mkdir(t, dir, "storages/instances/shop_20240101120000")
+				write(t, dir, "storages/whatsapp.db", "")
+			},
+			want: "whatsapp.db is empty, although",
+		},
+		"used database without its storage": {
+			prepare: usedInstallation,
+			vars:    []string{"STORAGE_DIR=elsewhere", "DB_URI=file:storages/whatsapp.db"},
+			want:    "elsewhere/secret.key is missing",
+		},
 		"lost key": {prepare: usedInstallationWithoutKey, want: "secret.key is missing"},
 		"no such address": {
 			vars: []string{"APP_HOST=192.0.2.1"},
@@ -210,6 +240,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"user", "remove"}, `no command "remove"`},
 		{[]string{"user", "add", "--email", "a@example.com"}, "needs --role, --password-stdin as well"},
 		{[]string{"user", "add", "--email", "a@example.com", "--role", "owner", "--password", "x"}, "not defined: -password"},
+		{[]string{"user", "add", "--email", "a@example.com", "--role", "king", "--password-stdin"}, "--role has to be one of"},
 		{[]string{"token", "add"}, "needs --user, --name as well"},
 		{[]string{"version", "now"}, `takes no argument "now"`},
 		{[]string{"worker"}, "A worker is started by"},
@@ -244,7 +275,7 @@ func TestPeople(t *testing.T) {
 	if got := runIn(t, dir, nil, password, add...); got.code != 1 || !strings.Contains(got.stderr, "e-mail") {
 		t.Errorf("adding twice: %+v", got)
 	}
-	if got := runIn(t, dir, nil, password, "user", "add", "--email", "b@example.com", "--role", "boss", "--password-stdin"); got.code != 1 || got.stderr == "" {
+	if got := runIn(t, dir, nil, password, "user", "add", "--email", "b@example.com", "--role", "boss", "--password-stdin"); got.code != 2 || got.stderr == "" {
 		t.Errorf("unknown role: %+v", got)
 	}
 	if got := runIn(t, dir, nil, "a\nb", "user", "passwd", "--email", "ada@example.com", "--password-stdin"); got.code != 2 {
@@ -270,8 +301,8 @@ func TestPeople(t *testing.T) {
 	if all := runIn(t, dir, nil, "", "token", "list"); all.code != 0 || all.stdout != listed.stdout || !strings.Contains(all.stdout, "ada@example.com") {
 		t.Errorf("everybody's tokens: %+v", all)
 	}
-	if got := runIn(t, dir, nil, "short", "user", "add", "--email", "nobody", "--role", "boss", "--password-stdin"); got.code != 1 || strings.Count(got.stderr, "\n") != 3 {
-		t.Errorf("three mistakes: %+v", got)
+	if got := runIn(t, dir, nil, "short", "user", "add", "--email", "nobody", "--role", "viewer", "--password-stdin"); got.code != 1 || strings.Count(got.stderr, "\n") != 2 {
+		t.Errorf("two mistakes: %+v", got)
 	}
 	id := strings.Fields(strings.Split(listed.stdout, "\n")[1])[0]
 	if got := runIn(t, dir, nil, "", "token", "revoke", "--id", id); got.code != 0 {
@@ -299,7 +330,13 @@ func TestServe(t *testing.T) {
 			t.Errorf("%s: %v, %v, want mode %v", name, info.Mode(), err, mode)
 		}
 	}
-	expectRefusal(t, runIn(t, dir, []string{"APP_PORT=0"}, "", "serve"), "Another Switchboard works with the storage folder")
+	expectRefusal(t, runIn(t, dir, []string{"APP_PORT=0"}, "", "serve"), "Another Switchboard works with the")
+	expectRefusal(t, runIn(t, dir, []string{"APP_PORT=0", "DB_URI=file:other.db"}, "", "serve"), "Another Switchboard works with the storage folder")
+	expectRefusal(t, runIn(t, dir, []string{"APP_PORT=0", "STORAGE_DIR=elsewhere", "DB_URI=file:storages/../storages/whatsapp.db"}, "", "serve"),
+		"Another Switchboard works with the control database")
+	if _, err := os.Stat(filepath.Join(dir, "elsewhere")); !os.IsNotExist(err) {
+		t.Error("a refused serve made its storage folder")
+	}
 
 	// With the server running, the commands work too, and what they do is seen at once.
 	if got := runIn(t, dir, nil, "three quiet words", "user", "add", "--email", "ada@example.com", "--role", "owner", "--password-stdin"); got.code != 0 {

@@ -69,6 +69,9 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		}
 	}()
 
+	if err := checkFree(c); err != nil {
+		return nil, err
+	}
 	s, err := openStorage(ctx, c, o.newKey)
 	if err != nil {
 		return nil, err

@@ -21,9 +21,13 @@ import (
 // secretKeyName is the key's file in the storage folder.
 const secretKeyName = "secret.key"
 
+// serveLockName is the file in the storage folder that a running serve holds.
+const serveLockName = "serve.lock"
+
 // storage is what every command that touches data works with.
 type storage struct {
 	dir   string // absolute
+	file  string // of the control database, "" with PostgreSQL
 	store *store.Store
 	key   string // the secret key
 }
@@ -38,11 +42,21 @@ func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
 	if err != nil {
 		return nil, refuse("STORAGE_DIR cannot be found: %s.", err)
 	}
-	if err := checkWritable("STORAGE_DIR", dir); err != nil {
-		return nil, err
+	for _, folder := range []string{dir, filepath.Join(dir, "instances")} {
+		if err := checkWritable("STORAGE_DIR", folder); err != nil {
+			return nil, err
+		}
 	}
+	if info, err := os.Stat(filepath.Join(dir, serveLockName)); err == nil && !info.Mode().IsRegular() {
+		return nil, refuse("STORAGE_DIR cannot be locked: %s has to be a file. Move it away.", filepath.Join(dir, serveLockName))
+	}
+	s := &storage{dir: dir}
 	if file, err := engine.ParseFile(c.DBURI); err == nil {
+		s.file = file.Path
 		if err := checkWritable("DB_URI", filepath.Dir(file.Path)); err != nil {
+			return nil, err
+		}
+		if err := checkNotEmptied(file.Path, dir); err != nil {
 			return nil, err
 		}
 	}
@@ -56,20 +70,39 @@ func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, refuse("STORAGE_DIR needs the folder %s, which cannot be made: %s. Choose another folder.", dir, reasonOf(err))
 	}
-	opened, err := store.Open(ctx, c.DBURI)
-	if err != nil {
+	undo := func() {
 		if missing != nil {
 			_ = os.Remove(dir) // only if it is empty
 		}
+	}
+	opened, err := store.Open(ctx, c.DBURI)
+	if err != nil {
+		undo()
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
-	s := &storage{dir: dir, store: opened, key: key}
+	s.store, s.key = opened, key
 	if key == "" {
 		if err := s.makeKey(ctx, newKey); err != nil {
+			undo()
 			return nil, errors.Join(err, opened.Close())
 		}
 	}
 	return s, nil
+}
+
+// checkNotEmptied makes sure that an empty database file is a new one: beside a secret key or
+// the folders of numbers, its content was lost, and a new installation in its place would be
+// anybody's.
+func checkNotEmptied(file, dir string) error {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+		return nil
+	}
+	_, noKey := os.Stat(filepath.Join(dir, secretKeyName))
+	numbers, _ := os.ReadDir(filepath.Join(dir, "instances")) // none, if it cannot be read
+	if noKey != nil && len(numbers) == 0 {
+		return nil
+	}
+	return refuse("The database file %s is empty, although %s was used before. Put it back from a backup; to begin anew, move that folder away.", file, dir)
 }
 
 // checkWritable makes sure that a folder can be written, or else made in the nearest
@@ -162,16 +195,61 @@ func writeOnce(path, content string) error {
 	return os.Rename(draft.Name(), path)
 }
 
-// lock makes sure that one serve at a time works with a storage folder: two supervisors
-// would fight over the same workers. The kernel gives the lock back when the process ends.
+// lock makes sure that one serve at a time works with a storage folder and, as far as it is
+// a file, a control database: two supervisors would fight over the same workers. The kernel
+// gives the locks back when the process ends.
 func (s *storage) lock() (release func(), err error) {
-	file, err := os.OpenFile(filepath.Join(s.dir, "serve.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	folder, err := flock(filepath.Join(s.dir, serveLockName), os.O_CREATE, "STORAGE_DIR", "storage folder "+s.dir)
+	if err != nil || s.file == "" {
+		return folder, err
+	}
+	database, err := lockDatabase(s.file, os.O_CREATE)
 	if err != nil {
-		return nil, refuse("STORAGE_DIR cannot be locked: %s.", reasonOf(err))
+		folder()
+		return nil, err
+	}
+	return func() { database(); folder() }, nil
+}
+
+// checkFree makes sure that no other serve works with the control database, and changes
+// nothing, so that it can be asked before anything is made.
+func checkFree(c config) error {
+	file, err := engine.ParseFile(c.DBURI)
+	if err != nil {
+		return nil
+	}
+	release, err := lockDatabase(file.Path, 0)
+	if _, refused := errors.AsType[*refusal](err); refused {
+		return err
+	}
+	if err == nil {
+		release()
+	}
+	return nil // what else is wrong, whoever opens it tells
+}
+
+// lockDatabase locks a file beside the database: SQLite's own locks would not survive another
+// descriptor on the database itself. flags are more flags for opening it.
+func lockDatabase(file string, flags int) (release func(), err error) {
+	path, err := filepath.EvalSymlinks(file) // two paths may lead to one file
+	if err != nil {
+		return nil, err
+	}
+	return flock(path+".lock", flags, "DB_URI", "control database "+file)
+}
+
+// flock locks the file at path, for what a variable names.
+func flock(path string, flags int, variable, what string) (release func(), err error) {
+	file, err := os.OpenFile(path, os.O_RDWR|flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, refuse("%s cannot be locked: %s.", variable, reasonOf(err))
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
-		return nil, refuse("Another Switchboard works with the storage folder %s. Stop that one, or give this one a STORAGE_DIR and a DB_URI of its own.", s.dir)
+		return nil, refuse("Another Switchboard works with the %s. Stop that one, or give this one a STORAGE_DIR and a DB_URI of its own.", what)
 	}
 	return func() { _ = file.Close() }, nil
 }

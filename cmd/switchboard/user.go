@@ -35,13 +35,16 @@ func userAdd(ctx context.Context, env environment, args []string) error {
 		},
 		check: func() error {
 			err := required("user add", flagged{"--email", in.Email != ""}, flagged{"--role", role != ""}, flagged{"--password-stdin", stdin})
+			in.Role = auth.Role(role)
+			if err == nil && !in.Role.Valid() {
+				err = refuse("--role has to be one of owner, administrator, operator, viewer, and not %q.", role)
+			}
 			if err == nil {
 				in.Password, err = readPassword(env.stdin)
 			}
 			return err
 		},
 		work: func(a *auth.Auth) error {
-			in.Role = auth.Role(role)
 			u, err := a.AddUser(ctx, in)
 			if err != nil {
 				return err
