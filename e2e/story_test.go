@@ -142,10 +142,10 @@ func storyWithoutScripts(t *testing.T, database ...string) {
 	}
 	r.submit("delete-form", map[string]string{"confirm": "Büro 🎉"})
 	left.vanish(t)
-	r.open(panel.url + "/instances/" + id)
-	if r.status != http.StatusNotFound {
-		t.Errorf("a deleted number is answered with %d", r.status)
-	}
+	poll(t, "a deleted number is unknown", func() bool { // its record goes last
+		r.open(panel.url + "/instances/" + id)
+		return r.status == http.StatusNotFound
+	}, nil)
 }
 
 // picture reads a number's code from the pixels of the picture that the management API has.
