@@ -108,7 +108,7 @@ type Report struct {
 	PushName string    `json:"push_name,omitempty"`
 	ProvenAt time.Time `json:"proven_at,omitzero"`
 	ActiveAt time.Time `json:"active_at,omitzero"` // when a message last came or went, in this process
-	RetryAt  time.Time `json:"retry_at,omitzero"` // Restricted: when the limit ends, if WhatsApp said so
+	RetryAt  time.Time `json:"retry_at,omitzero"`  // Restricted: when the limit ends, if WhatsApp said so
 	Pairing  *Pairing  `json:"pairing,omitempty"`
 }
 
