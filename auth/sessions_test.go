@@ -63,7 +63,10 @@ func TestUnknownEmailTakesAsLong(t *testing.T) {
 	s := newSite(t, "http://127.0.0.1:3000")
 	s.owner()
 	shortest := map[string]time.Duration{}
-	for i := range 5 {
+	// The shortest of a few counts, since others use the processor too: at the latest after
+	// nine tries, since more of them would have to wait.
+	alike := func() bool { return shortest["eve@example.org"] >= shortest[email]/3 }
+	for i := 0; i < 5 || !alike() && i < 9; i++ {
 		for _, who := range []string{email, "eve@example.org"} {
 			b := s.browser()
 			b.address = fmt.Sprintf("192.0.2.%d:1", i)
@@ -74,7 +77,7 @@ func TestUnknownEmailTakesAsLong(t *testing.T) {
 			}
 		}
 	}
-	if shortest["eve@example.org"] < shortest[email]/3 {
+	if !alike() {
 		t.Errorf("an unknown address is refused within %v, a known one within %v", shortest["eve@example.org"], shortest[email])
 	}
 }
