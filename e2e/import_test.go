@@ -34,7 +34,7 @@ func TestImport(t *testing.T) {
 		keys = append(keys, filepath.Join(former.folder(paired.ID), paired.Database.Keys))
 	}
 	former.stop()
-	p := &panel{dir: t.TempDir(), vars: former.vars}
+	p := &panel{t: t, dir: t.TempDir(), vars: former.vars}
 	store := filepath.Join(p.dir, "storages", "whatsapp.db")
 	makeStore(t, store, keys)
 

@@ -23,10 +23,11 @@ const (
 
 // panel is a running `switchboard serve`.
 type panel struct {
-	*process
-	url  string
-	dir  string // working directory; the storage folder is storages in it
-	vars []string
+	*process            // another one after a restart
+	t        testing.TB // not the process's own, so that it stays while others replace the process
+	url      string
+	dir      string // working directory; the storage folder is storages in it
+	vars     []string
 
 	program string // "": the one under test
 }
@@ -34,7 +35,7 @@ type panel struct {
 // startPanel starts a panel in a folder of its own, on that simulated network.
 func startPanel(t testing.TB, network *network, vars ...string) *panel {
 	t.Helper()
-	p := &panel{dir: t.TempDir()}
+	p := &panel{t: t, dir: t.TempDir()}
 	p.vars = append([]string{
 		"APP_PORT=0",
 		fmt.Sprintf("WORKER_PORT_START=%d", nextWorkerPorts()),
