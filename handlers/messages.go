@@ -25,7 +25,7 @@ func (s *server) messagesLive(ctx context.Context, inst instances.Instance) (vie
 		s.Log.WarnContext(ctx, "read messages failed", "instance", inst.ID, "error", err)
 		unreadable = "The messages cannot be read at the moment."
 	}
-	return views.NewLive(ctx, "messages", "/instances/"+string(inst.ID)+"/messages", views.MessagePace(views.StageOf(inst)), views.Bubbles(list, unreadable))
+	return views.NewLive(ctx, "messages", "/instances/"+string(inst.ID)+"/messages", views.MessagePace(inst), views.Bubbles(list, unreadable))
 }
 
 func (s *server) pollMessages(w http.ResponseWriter, r *http.Request) error {

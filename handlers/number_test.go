@@ -333,3 +333,42 @@ func readiness(broken *bool) func(context.Context) error {
 		return nil
 	}
 }
+
+// A restart of the number's process may pass between two looks of the status card. Each part
+// then has to find back by itself.
+func TestAPartOutlivesAnInterruption(t *testing.T) {
+	t.Parallel()
+	pairing := func(i *instances.Instance) {
+		i.Status, i.JID = instances.PairingPhone, ""
+		i.Pairing = &instances.Pairing{Code: "2@code", ExpiresAt: time.Now().Add(time.Minute), Turn: 1, Turns: 6}
+	}
+	for part, c := range map[string]struct {
+		as   func(*instances.Instance)
+		sees string
+	}{
+		"pairing":  {pairing, `data-testid="qr"`},
+		"messages": {func(*instances.Instance) {}, "Do you have a room"},
+	} {
+		s := newSite(t)
+		b := s.signedIn(auth.Owner)
+		before := connected(s.owner)
+		c.as(&before)
+		s.numbers.set(before)
+		path := poller(t, b.get(page).body, part)
+		for _, status := range []instances.Status{instances.Backoff, instances.Starting} {
+			away := before
+			away.Status, away.Pairing = status, nil
+			s.numbers.set(away)
+			got := b.poll(path)
+			if got.code == http.StatusNoContent {
+				continue
+			}
+			if path = poller(t, got.body, part); path == "" {
+				t.Fatalf("%s: nobody asks again after %s", part, status)
+			}
+		}
+		s.numbers.set(before)
+		s.messages.list = conversation(time.Now())
+		b.poll(path).has(t, c.sees)
+	}
+}

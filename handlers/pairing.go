@@ -28,19 +28,23 @@ func (s *server) pairingLive(ctx context.Context, inst instances.Instance, passk
 	if views.StageOf(inst) == views.StageRanOut {
 		every = "" // the status card notices when new codes come
 	}
-	return views.NewLive(ctx, "pairing", "/instances/"+string(inst.ID)+"/pairing", every, views.PairingCard(p))
+	card := views.PairingCard(p)
+	if stage := views.StageOf(inst); stage != views.StagePair && stage != views.StageRanOut && stage != views.StagePasskey {
+		card = views.PairingOver()
+	}
+	return views.NewLive(ctx, "pairing", "/instances/"+string(inst.ID)+"/pairing", every, card)
 }
 
-// pollPairing answers with the code on show. It comes to an end with the pairing: the
-// status card, which is asked for at the same time, brings what follows.
+// pollPairing answers with the code on show. What follows a pairing comes with the status
+// card, which is asked for at the same time. While it is open what follows, this part goes on
+// asking: an interruption may be over before the card has seen it.
 func (s *server) pollPairing(w http.ResponseWriter, r *http.Request) error {
 	inst, err := s.get(r)
 	if err != nil {
 		return err
 	}
-	switch views.StageOf(inst) {
-	case views.StagePair, views.StagePasskey:
-	default:
+	stage := views.StageOf(inst)
+	if inst.Status.Settled() || stage == views.StageRanOut || stage == views.StageGone {
 		over, err := views.NewLive(r.Context(), "pairing", "", "", views.PairingOver())
 		if err != nil {
 			return err

@@ -76,9 +76,11 @@ func Pace(s instances.Status) string {
 	return "2s"
 }
 
-// MessagePace is how often messages are asked for: only while some may come.
-func MessagePace(s Stage) string {
-	if s == StageTalk {
+// MessagePace is how often messages are asked for: only while some may come, or are about to
+// come again.
+func MessagePace(inst instances.Instance) string {
+	switch stage := StageOf(inst); {
+	case stage == StageTalk, stage == StageRead && !inst.Status.Settled():
 		return "3s"
 	}
 	return ""

@@ -109,7 +109,7 @@ func PairingOver() templ.Component {
 			templ_7745c5c3_Var2 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = pairingNote("One moment", "The phone has answered.").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pairingNote("One moment", "This page goes on by itself.").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
