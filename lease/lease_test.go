@@ -188,8 +188,11 @@ func TestARaceHasOneWinner(t *testing.T) {
 		var mu sync.Mutex
 		var winners int
 		var all sync.WaitGroup
+		hosts := map[string]*sql.DB{}
 		for _, host := range []string{"a", "b", "c", "d", "e", "f"} {
-			db := n.open()
+			hosts[host] = n.open() // before anybody takes the lease, which ends connections
+		}
+		for host, db := range hosts {
 			all.Go(func() {
 				_, err := lease.Take(t.Context(), db, host)
 				switch {
