@@ -136,7 +136,7 @@ func TestFaultsTravel(t *testing.T) {
 	w := newWorker()
 	socket, _ := serve(t, t.TempDir(), w)
 	c := Dial(socket, token)
-	for kind := range kinds {
+	for kind := range words {
 		w.err = &fault.Error{Kind: kind, Message: "No.", Field: "to", Err: errors.New("cause")}
 		err := c.Pair(t.Context())
 		if fault.KindOf(err) != kind || fault.MessageOf(err) != "No." || fault.FieldOf(err) != "to" {

@@ -56,28 +56,25 @@ type trouble struct {
 	Detail  string `json:"detail,omitempty"` // for the log of the panel, never shown
 }
 
-// kinds gives every fault its word and its HTTP status.
-var kinds = map[fault.Kind]struct {
-	word   string
-	status int
-}{
-	fault.Internal:        {"internal", http.StatusInternalServerError},
-	fault.Invalid:         {"invalid", http.StatusUnprocessableEntity},
-	fault.NotFound:        {"not_found", http.StatusNotFound},
-	fault.Conflict:        {"conflict", http.StatusConflict},
-	fault.Forbidden:       {"forbidden", http.StatusForbidden},
-	fault.Unauthenticated: {"unauthenticated", http.StatusUnauthorized},
-	fault.Throttled:       {"throttled", http.StatusTooManyRequests},
-	fault.TooLarge:        {"too_large", http.StatusRequestEntityTooLarge},
-	fault.Unavailable:     {"unavailable", http.StatusServiceUnavailable},
+// words gives every kind of fault its word on the way.
+var words = map[fault.Kind]string{
+	fault.Internal:        "internal",
+	fault.Invalid:         "invalid",
+	fault.NotFound:        "not_found",
+	fault.Conflict:        "conflict",
+	fault.Forbidden:       "forbidden",
+	fault.Unauthenticated: "unauthenticated",
+	fault.Throttled:       "throttled",
+	fault.TooLarge:        "too_large",
+	fault.Unavailable:     "unavailable",
 }
 
 // writeTrouble answers with err.
 func writeTrouble(w http.ResponseWriter, err error) {
-	kind := kinds[fault.KindOf(err)]
-	t := trouble{Kind: kind.word, Message: fault.MessageOf(err), Field: fault.FieldOf(err), Detail: err.Error()}
+	kind := fault.KindOf(err)
+	t := trouble{Kind: words[kind], Message: fault.MessageOf(err), Field: fault.FieldOf(err), Detail: err.Error()}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(kind.status)
+	w.WriteHeader(kind.Status())
 	_ = json.NewEncoder(w).Encode(t) // a panel that went away is no one's trouble
 }
 
@@ -88,8 +85,8 @@ func readTrouble(res *http.Response) error {
 		return fault.Wrap(fault.Internal, "", errors.New("the worker answered "+res.Status))
 	}
 	e := &fault.Error{Message: t.Message, Field: t.Field, Err: errors.New(t.Detail)}
-	for kind, k := range kinds {
-		if k.word == t.Kind {
+	for kind, word := range words {
+		if word == t.Kind {
 			e.Kind = kind
 		}
 	}

@@ -53,37 +53,15 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if isFragment(r) {
 		w.Header().Set("HX-Retarget", "#toasts")
 		w.Header().Set("HX-Reswap", "innerHTML") // not beforeend: a poll that fails would pile them up
-		failed = render(w, r, statusOf(kind), views.Toast(views.Flash{Bad: true, Text: fault.MessageOf(err)}))
+		failed = render(w, r, kind.Status(), views.Toast(views.Flash{Bad: true, Text: fault.MessageOf(err)}))
 	} else {
 		_, signedIn := auth.UserFrom(r.Context())
-		failed = render(w, r, statusOf(kind), views.Problem(title(kind), fault.MessageOf(err), signedIn))
+		failed = render(w, r, kind.Status(), views.Problem(title(kind), fault.MessageOf(err), signedIn))
 	}
 	if failed != nil {
 		s.Log.ErrorContext(r.Context(), "error page failed", "error", failed)
-		http.Error(w, fault.MessageOf(err), statusOf(kind))
+		http.Error(w, fault.MessageOf(err), kind.Status())
 	}
-}
-
-func statusOf(kind fault.Kind) int {
-	switch kind {
-	case fault.Invalid:
-		return http.StatusUnprocessableEntity
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Conflict:
-		return http.StatusConflict
-	case fault.Forbidden:
-		return http.StatusForbidden
-	case fault.Unauthenticated:
-		return http.StatusUnauthorized
-	case fault.Throttled:
-		return http.StatusTooManyRequests
-	case fault.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
 }
 
 func title(kind fault.Kind) string {
@@ -162,7 +140,7 @@ func formStatus(err error) int {
 	if kind == fault.Conflict && len(fault.Fields(err)) > 0 {
 		return http.StatusUnprocessableEntity // a name in use is one more thing to correct
 	}
-	return statusOf(kind)
+	return kind.Status()
 }
 
 // typed keeps what a person typed into the named fields.

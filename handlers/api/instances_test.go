@@ -180,7 +180,17 @@ func TestFaultsBecomeStatusCodes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	path := "/instances/" + string(s.add(instances.Instance{Status: instances.Connected})) + "/start"
-	for kind, status := range statusOf {
+	for kind, status := range map[fault.Kind]int{
+		fault.Internal:        http.StatusInternalServerError,
+		fault.Invalid:         http.StatusUnprocessableEntity,
+		fault.NotFound:        http.StatusNotFound,
+		fault.Conflict:        http.StatusConflict,
+		fault.Forbidden:       http.StatusForbidden,
+		fault.Unauthenticated: http.StatusUnauthorized,
+		fault.Throttled:       http.StatusTooManyRequests,
+		fault.TooLarge:        http.StatusRequestEntityTooLarge,
+		fault.Unavailable:     http.StatusServiceUnavailable,
+	} {
 		s.supervisor.refuse = fault.Wrap(kind, "Not like this.", errors.New("a secret detail"))
 		got := s.send(s.operator, "POST", path, "")
 		if p := s.wantProblem(got, status); p.Detail != "Not like this." {

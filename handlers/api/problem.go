@@ -43,18 +43,6 @@ type nothingToScan struct {
 
 func (e *nothingToScan) Error() string { return e.detail }
 
-var statusOf = map[fault.Kind]int{
-	fault.Internal:        http.StatusInternalServerError,
-	fault.Invalid:         http.StatusUnprocessableEntity,
-	fault.NotFound:        http.StatusNotFound,
-	fault.Conflict:        http.StatusConflict,
-	fault.Forbidden:       http.StatusForbidden,
-	fault.Unauthenticated: http.StatusUnauthorized,
-	fault.Throttled:       http.StatusTooManyRequests,
-	fault.TooLarge:        http.StatusRequestEntityTooLarge,
-	fault.Unavailable:     http.StatusServiceUnavailable,
-}
-
 // answer adapts a handler that returns an error.
 func (s *server) answer(handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +67,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 func describe(err error) problem {
 	var wrong *httpError
 	var nothing *nothingToScan
-	p := problem{Type: "about:blank", Status: statusOf[fault.KindOf(err)], Detail: fault.MessageOf(err), Field: fault.FieldOf(err)}
+	p := problem{Type: "about:blank", Status: fault.KindOf(err).Status(), Detail: fault.MessageOf(err), Field: fault.FieldOf(err)}
 	switch {
 	case errors.As(err, &wrong):
 		p.Status, p.Detail = wrong.status, wrong.detail

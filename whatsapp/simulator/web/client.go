@@ -235,7 +235,7 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 			return fmt.Errorf("the simulated network answered %s", resp.Status)
 		}
-		return &fault.Error{Kind: kindOf(resp.StatusCode), Message: p.Detail, Field: p.Field}
+		return &fault.Error{Kind: fault.OfStatus(resp.StatusCode), Message: p.Detail, Field: p.Field}
 	}
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
@@ -244,13 +244,4 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 		return fmt.Errorf("read the simulated network's answer: %w", err)
 	}
 	return nil
-}
-
-func kindOf(status int) fault.Kind {
-	for kind, s := range statusOf {
-		if s == status {
-			return kind
-		}
-	}
-	return fault.Internal
 }

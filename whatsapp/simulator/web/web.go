@@ -121,20 +121,8 @@ type Problem struct {
 	Field  string `json:"field,omitempty"`
 }
 
-var statusOf = map[fault.Kind]int{
-	fault.Internal:        http.StatusInternalServerError,
-	fault.Invalid:         http.StatusUnprocessableEntity,
-	fault.NotFound:        http.StatusNotFound,
-	fault.Conflict:        http.StatusConflict,
-	fault.Forbidden:       http.StatusForbidden,
-	fault.Unauthenticated: http.StatusUnauthorized,
-	fault.Throttled:       http.StatusTooManyRequests,
-	fault.TooLarge:        http.StatusRequestEntityTooLarge,
-	fault.Unavailable:     http.StatusServiceUnavailable,
-}
-
 func problem(w http.ResponseWriter, err error) {
-	status := statusOf[fault.KindOf(err)]
+	status := fault.KindOf(err).Status()
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(Problem{
