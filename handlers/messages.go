@@ -37,14 +37,7 @@ func (s *server) pollMessages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if live.Every == "" {
-		return render(w, r, stopPolling, live.Again())
-	}
-	if unchanged(r, live) {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	return render(w, r, http.StatusOK, live.Again())
+	return renderLive(w, r, live)
 }
 
 func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {

@@ -82,6 +82,19 @@ func (s *server) pollRows(w http.ResponseWriter, r *http.Request) error {
 // unchanged reports whether the browser already shows this.
 func unchanged(r *http.Request, l views.Live) bool { return r.URL.Query().Get("v") == l.Version }
 
+// renderLive answers the poll of a live part: with nothing while nothing is new, and for good
+// once there is nothing left to wait for.
+func renderLive(w http.ResponseWriter, r *http.Request, l views.Live) error {
+	switch {
+	case l.Every == "":
+		return render(w, r, stopPolling, l.Again())
+	case unchanged(r, l):
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return render(w, r, http.StatusOK, l.Again())
+}
+
 func (s *server) newNumber(w http.ResponseWriter, r *http.Request) error {
 	return render(w, r, http.StatusOK, views.NewNumber(rand.Text(), views.Form{}))
 }

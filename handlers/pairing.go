@@ -24,42 +24,33 @@ func (s *server) pairingLive(ctx context.Context, inst instances.Instance, passk
 		}
 		p.QR = picture
 	}
-	every := "1s"
-	if views.StageOf(inst) == views.StageRanOut {
+	card, every := views.PairingCard(p), "1s"
+	switch views.StageOf(inst) {
+	case views.StagePair, views.StagePasskey:
+	case views.StageRanOut:
 		every = "" // the status card notices when new codes come
-	}
-	card := views.PairingCard(p)
-	if stage := views.StageOf(inst); stage != views.StagePair && stage != views.StageRanOut && stage != views.StagePasskey {
+	default:
+		// The status card brings what follows a pairing. While that is open this part goes on
+		// asking: an interruption may be over before the card has seen it.
 		card = views.PairingOver()
+		if inst.Status.Settled() || inst.Status == instances.Deleting {
+			every = ""
+		}
 	}
 	return views.NewLive(ctx, "pairing", "/instances/"+string(inst.ID)+"/pairing", every, card)
 }
 
-// pollPairing answers with the code on show. What follows a pairing comes with the status
-// card, which is asked for at the same time. While it is open what follows, this part goes on
-// asking: an interruption may be over before the card has seen it.
+// pollPairing answers with the code on show, or with what stands in its place.
 func (s *server) pollPairing(w http.ResponseWriter, r *http.Request) error {
 	inst, err := s.get(r)
 	if err != nil {
 		return err
 	}
-	stage := views.StageOf(inst)
-	if inst.Status.Settled() || stage == views.StageRanOut || stage == views.StageGone {
-		over, err := views.NewLive(r.Context(), "pairing", "", "", views.PairingOver())
-		if err != nil {
-			return err
-		}
-		return render(w, r, stopPolling, over.Again())
-	}
 	live, err := s.pairingLive(r.Context(), inst, views.Form{})
 	if err != nil {
 		return err
 	}
-	if unchanged(r, live) {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	return render(w, r, http.StatusOK, live.Again())
+	return renderLive(w, r, live)
 }
 
 func (s *server) pairPhone(w http.ResponseWriter, r *http.Request) error {
