@@ -77,8 +77,9 @@ type Person struct {
 // Messages is the store. Its methods may be called from any goroutine; errors are those of
 // the database.
 type Messages struct {
-	db    *sql.DB
-	fence func(ctx context.Context, tx *sql.Tx) error // nil: none
+	db     *sql.DB
+	fence  func(ctx context.Context, tx *sql.Tx) error // nil: none
+	outbox Outbox                                      // nil: nobody subscribes
 
 	mu  sync.Mutex
 	seq int64

@@ -80,6 +80,8 @@ func exercise(t *testing.T, open opener) {
 		"names and chats":                       testNamesAndChats,
 		"all or nothing":                        testAllOrNothing,
 		"fence":                                 testFence,
+		"an event goes with what is new":        testAnEventGoesWithWhatIsNew,
+		"no message without its event":          testNoMessageWithoutItsEvent,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}

@@ -46,18 +46,20 @@ WHERE (excluded."lid" <> '' AND excluded."lid" <> "contacts"."lid")
 
 // Save stores a message with its chat and its sender's name, all or nothing. A message that
 // is stored already is no error and changes nothing, so that a repeated delivery is harmless.
-func (m *Messages) Save(ctx context.Context, msg Message) error {
-	return m.SaveAll(ctx, []Message{msg})
+// Events go into the outbox only with what is new.
+func (m *Messages) Save(ctx context.Context, msg Message, events ...Event) error {
+	return m.write(ctx, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg) })
 }
 
-// SaveAll is Save for several messages in one transaction.
+// SaveAll is Save for several messages in one transaction, without events: it is for what
+// happened long ago.
 func (m *Messages) SaveAll(ctx context.Context, all []Message) error {
 	if len(all) == 0 {
 		return nil
 	}
 	return m.transact(ctx, "save messages", func(tx *sql.Tx) error {
 		for _, msg := range all {
-			if err := m.save(ctx, tx, msg); err != nil {
+			if _, err := m.save(ctx, tx, msg); err != nil {
 				return err
 			}
 		}
@@ -65,19 +67,19 @@ func (m *Messages) SaveAll(ctx context.Context, all []Message) error {
 	})
 }
 
-func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message) error {
-	_, err := tx.ExecContext(ctx, insertMessage,
+func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message) (fresh bool, err error) {
+	fresh, err = changed(tx.ExecContext(ctx, insertMessage,
 		clean(msg.Chat), clean(msg.ID), clean(msg.Sender), clean(msg.SenderLID), clean(msg.SenderName),
 		msg.FromMe, string(msg.Kind), clean(msg.Text), clean(msg.Target),
-		msg.At.UnixMilli(), m.nextSeq(), string(msg.Status), msg.Raw)
+		msg.At.UnixMilli(), m.nextSeq(), string(msg.Status), msg.Raw))
 	if err != nil {
-		return err
+		return false, err
 	}
 	_, err = tx.ExecContext(ctx, upsertChat, clean(msg.Chat), clean(msg.ChatLID), "", msg.At.UnixMilli())
 	if err != nil || msg.FromMe || msg.SenderName == "" {
-		return err
+		return fresh, err
 	}
-	return saveContact(ctx, tx, Person{JID: msg.Sender, LID: msg.SenderLID, PushName: msg.SenderName})
+	return fresh, saveContact(ctx, tx, Person{JID: msg.Sender, LID: msg.SenderLID, PushName: msg.SenderName})
 }
 
 // SavePeople stores what is known of people by name, in one transaction.
@@ -102,10 +104,10 @@ func saveContact(ctx context.Context, tx *sql.Tx, p Person) error {
 }
 
 // NameChat stores the name of a chat, a group's subject for example.
-func (m *Messages) NameChat(ctx context.Context, jid, name string) error {
-	return m.transact(ctx, "name a chat", func(tx *sql.Tx) error {
+func (m *Messages) NameChat(ctx context.Context, jid, name string, events ...Event) error {
+	return m.write(ctx, "name a chat", events, func(tx *sql.Tx) (bool, error) {
 		_, err := tx.ExecContext(ctx, upsertChat, clean(jid), "", clean(name), 0)
-		return err
+		return true, err
 	})
 }
 
@@ -113,28 +115,31 @@ func (m *Messages) NameChat(ctx context.Context, jid, name string) error {
 var order = []Delivery{Queued, NotSent, SentOut, Delivered, Read}
 
 // SetDelivery moves messages from me forward to d. Those that are there or further already,
-// and unknown ones, stay as they are.
-func (m *Messages) SetDelivery(ctx context.Context, chat string, ids []string, d Delivery) error {
-	return m.transact(ctx, "set how far messages got", func(tx *sql.Tx) error {
+// and unknown ones, stay as they are; events go into the outbox if any moved.
+func (m *Messages) SetDelivery(ctx context.Context, chat string, ids []string, d Delivery, events ...Event) error {
+	return m.write(ctx, "set how far messages got", events, func(tx *sql.Tx) (moved bool, err error) {
 		for _, id := range ids {
-			if err := advance(ctx, tx, chat, id, d); err != nil {
-				return err
+			one, err := advance(ctx, tx, chat, id, d)
+			if err != nil {
+				return false, err
 			}
+			moved = moved || one
 		}
-		return nil
+		return moved, nil
 	})
 }
 
 // Acknowledged says that WhatsApp's server took the message at that time.
-func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time) error {
-	return m.transact(ctx, "acknowledge a message", func(tx *sql.Tx) error {
-		if err := advance(ctx, tx, chat, id, SentOut); err != nil {
-			return err
+func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
+	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
+		moved, err := advance(ctx, tx, chat, id, SentOut)
+		if err != nil {
+			return false, err
 		}
-		_, err := tx.ExecContext(ctx,
+		_, err = tx.ExecContext(ctx,
 			`UPDATE "messages" SET "at" = $1 WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
 			at.UnixMilli(), clean(chat), clean(id))
-		return err
+		return moved, err
 	})
 }
 
@@ -148,10 +153,10 @@ func (m *Messages) FailQueued(ctx context.Context) error {
 	})
 }
 
-func advance(ctx context.Context, tx *sql.Tx, chat, id string, d Delivery) error {
+func advance(ctx context.Context, tx *sql.Tx, chat, id string, d Delivery) (moved bool, err error) {
 	before := order[:max(slices.Index(order, d), 0)]
 	if len(before) == 0 {
-		return nil
+		return false, nil
 	}
 	args := []any{string(d), clean(chat), clean(id)}
 	marks := make([]string, len(before))
@@ -159,9 +164,8 @@ func advance(ctx context.Context, tx *sql.Tx, chat, id string, d Delivery) error
 		args = append(args, string(b))
 		marks[i] = fmt.Sprintf("$%d", len(args))
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1
-		WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" IN (`+strings.Join(marks, ", ")+`)`, args...)
-	return err
+	return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1
+		WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" IN (`+strings.Join(marks, ", ")+`)`, args...))
 }
 
 func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) error) error {
