@@ -10,6 +10,7 @@ package control
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"switchboard/instances"
 )
@@ -32,6 +33,9 @@ type StartDocument struct {
 	Simulator *Simulator `json:"simulator,omitempty"`
 	LogLevel  string     `json:"log_level,omitempty"` // debug, info (default), warn, error
 	Limits    Limits     `json:"limits,omitzero"`
+	// EgressAllow are networks that requests to addresses of somebody's choice may go to
+	// although they are private.
+	EgressAllow []netip.Prefix `json:"egress_allow,omitempty"`
 }
 
 // Limits are what a worker may use of the machine; zero means no limit. A worker that

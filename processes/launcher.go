@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,13 +35,14 @@ type Options struct {
 	Args       []string // its arguments; {"worker"} if nil
 	// Env is the whole environment of a worker, for example TZ or SSL_CERT_FILE. Nothing
 	// is inherited. No secrets: other programs can read it.
-	Env        []string
-	ListenHost string // where the workers' REST APIs listen
-	Simulator  *control.Simulator
-	Limits     control.Limits // of each worker
-	Version    string
-	LogLevel   string
-	Log        *slog.Logger
+	Env         []string
+	ListenHost  string // where the workers' REST APIs listen
+	Simulator   *control.Simulator
+	Limits      control.Limits // of each worker
+	EgressAllow []netip.Prefix // as in control.StartDocument
+	Version     string
+	LogLevel    string
+	Log         *slog.Logger
 }
 
 // Launcher implements instances.Launcher with child processes. It is safe for concurrent
@@ -100,7 +102,7 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 	doc, err := json.Marshal(control.StartDocument{
 		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
 		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
-		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits,
+		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits, EgressAllow: l.o.EgressAllow,
 	})
 	if err != nil {
 		return nil, err

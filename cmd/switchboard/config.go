@@ -33,6 +33,7 @@ type config struct {
 	WorkerHost      string
 	WorkerPortStart int
 	WorkerLimits    control.Limits
+	EgressAllow     []netip.Prefix
 	KeepDeleted     time.Duration
 	SecretKey       string // "" when it is kept in StorageDir
 	SimulatorAddr   string

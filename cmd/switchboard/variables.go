@@ -105,6 +105,13 @@ var variables = []variable{
 		},
 	},
 	{
+		name: "EGRESS_ALLOW", usage: "private networks that webhooks and media by address may lead to, as CIDRs with commas between",
+		parse: func(c *config, value string) (err error) {
+			c.EgressAllow, err = parsePrefixes(value)
+			return err
+		},
+	},
+	{
 		name: "KEEP_DELETED_DAYS", fallback: "30", usage: "days for which the last backup of a deleted number is kept, 0 for none",
 		parse: func(c *config, value string) error {
 			days, err := strconv.Atoi(value)
