@@ -55,6 +55,9 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}/status", s.poll(s.pollStatus))
 			r.Get("/instances/{id}/pairing", s.poll(s.pollPairing))
 			r.Get("/instances/{id}/messages", s.poll(s.pollMessages))
+			r.Get("/instances/{id}/log", s.page(s.showLog))
+			r.Get("/instances/{id}/log/lines", s.poll(s.pollLog))
+			r.Get("/instances/{id}/log/download", s.page(s.downloadLog))
 
 			r.Group(func(r chi.Router) {
 				r.Use(s.requireChanger)

@@ -14,6 +14,7 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/journal"
 	"switchboard/messages"
 )
 
@@ -73,6 +74,8 @@ type Options struct {
 	Instances Numbers
 	Auth      *auth.Auth
 	Messages  Messages
+	// Logs is where the process of a number writes its log.
+	Logs func(id instances.ID) journal.Log
 	// API is the management API, mounted at /api/v1; it does its own authentication. It
 	// may be nil.
 	API http.Handler

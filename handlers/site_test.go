@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"switchboard/auth"
+	"switchboard/instances"
+	"switchboard/journal"
 	"switchboard/store"
 )
 
@@ -31,6 +33,7 @@ type site struct {
 	auth     *auth.Auth
 	numbers  *fakeNumbers
 	messages *fakeMessages
+	log      journal.Log // of every number
 	url      *url.URL
 	owner    int64 // the person that was made last
 }
@@ -52,10 +55,11 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		}
 	})
 	base := &url.URL{Scheme: "http", Host: "panel.test", Path: "/"}
-	s := &site{t: t, numbers: &fakeNumbers{}, messages: &fakeMessages{}, url: base}
+	s := &site{t: t, numbers: &fakeNumbers{}, messages: &fakeMessages{}, log: journal.Log{Dir: t.TempDir(), Name: "worker.log"}, url: base}
 	o := Options{
 		Instances: s.numbers, Messages: s.messages, Version: "test",
 		Ready: func(context.Context) error { return nil },
+		Logs:  func(instances.ID) journal.Log { return s.log },
 		Log:   slog.New(slog.DiscardHandler),
 	}
 	for _, c := range change {

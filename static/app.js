@@ -35,11 +35,16 @@
   }
 
   const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const second = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
   function localise(root) {
     for (const e of root.querySelectorAll("time[data-local]")) {
       const at = new Date(e.dateTime);
+      if (e.dataset.local === "second") {
+        put(e, second.format(at));
+        continue;
+      }
       const today = at.toDateString() === new Date().toDateString();
       put(e, !today ? day.format(at) : (e.dataset.local === "day" ? "today, " : "") + time.format(at));
     }

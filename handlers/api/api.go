@@ -18,6 +18,7 @@ import (
 
 	"switchboard/auth"
 	"switchboard/instances"
+	"switchboard/journal"
 )
 
 // Numbers is the part of the supervisor that keeps the list.
@@ -63,6 +64,8 @@ type Options struct {
 	Auth      Door
 	// Usage measures a process; false when it cannot be measured.
 	Usage func(pid int) (cpuPercent float64, rssBytes int64, ok bool)
+	// Logs is where the process of a number writes its log.
+	Logs func(id instances.ID) journal.Log
 	// BasePath is the panel's sub-path behind a reverse proxy, "" or "/panel". The API
 	// itself is below it, at /api/v1.
 	BasePath string
@@ -104,6 +107,8 @@ func newServer(o Options) *server {
 
 	s.mux.Get("/instances/{id}/qr", s.answer(s.showQR))
 	s.mux.Post("/instances/{id}/pair-code", s.answer(s.pairByCode))
+
+	s.mux.Get("/instances/{id}/logs", s.answer(s.showLog))
 
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 		s.mux.Method(method, "/instances/{id}/api", s.answer(s.forward))

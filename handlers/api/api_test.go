@@ -19,6 +19,7 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/journal"
 	"switchboard/store"
 )
 
@@ -171,6 +172,7 @@ type site struct {
 	auth                         *auth.Auth
 	ownerID, operatorID          int64
 	owner, operator, other, look string // tokens
+	log                          journal.Log
 }
 
 func newSite(t *testing.T) *site {
@@ -185,6 +187,7 @@ func newSite(t *testing.T) *site {
 		}
 	})
 	s := &site{t: t, auth: auth.New(db, auth.Options{}), supervisor: &supervisor{requests: map[string]instances.ID{}}}
+	s.log = journal.Log{Dir: t.TempDir(), Name: "worker.log"}
 	s.ownerID, s.owner = s.person("owner@example.org", auth.Owner)
 	s.operatorID, s.operator = s.person("operator@example.org", auth.Operator)
 	_, s.other = s.person("other@example.org", auth.Operator)
@@ -199,6 +202,7 @@ func (s *site) options() Options {
 	return Options{
 		Instances: s.supervisor, Auth: s.auth, BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
 		Usage: func(pid int) (float64, int64, bool) { return 1.5, 19 << 20, pid == 4711 },
+		Logs:  func(instances.ID) journal.Log { return s.log },
 	}
 }
 
