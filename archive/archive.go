@@ -13,6 +13,7 @@
 package archive
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -51,6 +52,8 @@ type Header struct {
 	Program   string    `json:"program"` // version that wrote it
 	CreatedAt time.Time `json:"created_at"`
 	Whole     bool      `json:"whole"` // an installation, not single numbers
+	// Settings is what a person set for all numbers, in a whole backup.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // Number is the record of a number. The sections behind it are its databases.
@@ -65,6 +68,8 @@ type Number struct {
 	Desired    string    `json:"desired"`
 	Port       int       `json:"port"`
 	CreatedAt  time.Time `json:"created_at"`
+	// Settings is what a person set for the number; absent if nothing.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // Database begins a database's section: which one it is, the version of its schema, and the

@@ -107,7 +107,7 @@ func TestPassphrase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all, err := r.Summary(); err != nil || len(all.Numbers) != 1 || all.Numbers[0] != number || all.Versions[archive.Keys] != 15 {
+	if all, err := r.Summary(); err != nil || len(all.Numbers) != 1 || !reflect.DeepEqual(all.Numbers[0], number) || all.Versions[archive.Keys] != 15 {
 		t.Errorf("summary %+v, %v", all, err)
 	}
 	if _, err := archive.NewReader(bytes.NewReader(sealed), archive.Passphrase("wrong")); !errors.Is(err, archive.ErrPassphrase) || fault.KindOf(err) != fault.Invalid {

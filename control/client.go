@@ -133,6 +133,17 @@ func (c *Client) SendText(ctx context.Context, to, text string) (sent instances.
 	return sent, err
 }
 
+// Configure gives the worker the settings to work by from now on.
+func (c *Client) Configure(ctx context.Context, document json.RawMessage) error {
+	ctx, cancel := context.WithTimeout(ctx, quickly)
+	defer cancel()
+	res, err := c.do(ctx, http.MethodPut, pathSettings, document)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
 // Stop asks the worker to end. It returns when the worker has heard it.
 func (c *Client) Stop(ctx context.Context) error {
 	return c.ask(ctx, quickly, pathStop, nil, nil)

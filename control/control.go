@@ -9,6 +9,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/netip"
 
@@ -36,6 +37,8 @@ type StartDocument struct {
 	// EgressAllow are networks that requests to addresses of somebody's choice may go to
 	// although they are private.
 	EgressAllow []netip.Prefix `json:"egress_allow,omitempty"`
+	// Settings is the document of what a person set for the number; absent if nothing was.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // Limits are what a worker may use of the machine; zero means no limit. A worker that
@@ -90,6 +93,8 @@ type Handler interface {
 	Logout(ctx context.Context) error
 	Reconnect(ctx context.Context) error
 	SendText(ctx context.Context, to, text string) (instances.Sent, error)
+	// Configure takes the settings to work by from now on.
+	Configure(ctx context.Context, document json.RawMessage) error
 	// API is the worker's REST API without its authentication: whoever holds the control
 	// token may use it.
 	API() http.Handler

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -80,6 +81,9 @@ func (w *worker) Reconnect(ctx context.Context) error      { return w.heard(ctx,
 func (w *worker) SendText(ctx context.Context, to, text string) (instances.Sent, error) {
 	return instances.Sent{ID: "M1", Chat: to, At: time.UnixMilli(2).UTC()}, w.heard(ctx, "send "+text)
 }
+func (w *worker) Configure(ctx context.Context, document json.RawMessage) error {
+	return w.heard(ctx, "configure "+string(document))
+}
 func (w *worker) API() http.Handler { return w.api }
 func (w *worker) Stop()             { w.stopped <- struct{}{} }
 
@@ -110,7 +114,7 @@ func TestCallsReachTheWorker(t *testing.T) {
 	c, ctx := DialProcess(socket, token, os.Getpid()), t.Context()
 
 	if err := errors.Join(c.Pair(ctx), c.AnswerPasskey(ctx, []byte(`{"id":"x"}`)), c.ConfirmPasskey(ctx),
-		c.Logout(ctx), c.Reconnect(ctx), c.Stop(ctx)); err != nil {
+		c.Logout(ctx), c.Reconnect(ctx), c.Configure(ctx, []byte(`{"revision":7}`)), c.Stop(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	<-w.stopped
@@ -122,7 +126,7 @@ func TestCallsReachTheWorker(t *testing.T) {
 	if err != nil || sent != (instances.Sent{ID: "M1", Chat: "4917", At: time.UnixMilli(2).UTC()}) {
 		t.Errorf("SendText: %+v, %v", sent, err)
 	}
-	want := `pair, passkey {"id":"x"}, confirm, logout, reconnect, phone 491700000001, send hello`
+	want := `pair, passkey {"id":"x"}, confirm, logout, reconnect, configure {"revision":7}, phone 491700000001, send hello`
 	if got := strings.Join(w.asked, ", "); got != want {
 		t.Errorf("the worker was asked %q, want %q", got, want)
 	}

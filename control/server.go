@@ -86,6 +86,9 @@ func routes(h Handler) http.Handler {
 	mux.HandleFunc("POST "+pathSendText, answer(func(ctx context.Context, in textRequest) (any, error) {
 		return h.SendText(ctx, in.To, in.Text)
 	}))
+	mux.HandleFunc("PUT "+pathSettings, answer(func(ctx context.Context, in json.RawMessage) (any, error) {
+		return nil, h.Configure(ctx, in)
+	}))
 	mux.HandleFunc("POST "+pathStop, answer(func(context.Context, struct{}) (any, error) {
 		h.Stop()
 		return nil, nil

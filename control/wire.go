@@ -22,6 +22,7 @@ const (
 	pathLogout         = "/logout"
 	pathReconnect      = "/reconnect"
 	pathSendText       = "/send-text"
+	pathSettings       = "/settings" // PUT
 	pathStop           = "/stop"
 	pathAPI            = "/api" // any request below it goes to the worker's REST API
 )

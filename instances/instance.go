@@ -110,6 +110,7 @@ type Report struct {
 	ActiveAt time.Time `json:"active_at,omitzero"` // when a message last came or went, in this process
 	RetryAt  time.Time `json:"retry_at,omitzero"`  // Restricted: when the limit ends, if WhatsApp said so
 	Pairing  *Pairing  `json:"pairing,omitempty"`
+	Settings int64     `json:"settings,omitempty"` // the revision that the worker works by
 }
 
 // PhoneCode answers a request for pairing by phone number.

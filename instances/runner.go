@@ -54,6 +54,8 @@ type runner struct {
 	carried   Reason      // why the last worker ended, told until the number is well again
 	timer     *time.Timer // for the next of all the times above
 
+	configuring sync.Mutex // one at a time brings settings to the worker
+
 	mu      sync.RWMutex // guards what others read
 	seen    Instance
 	asked   Worker // the worker that may be asked, or nil

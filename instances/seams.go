@@ -2,6 +2,7 @@ package instances
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -42,6 +43,15 @@ type Databases interface {
 	Drop(ctx context.Context, id ID) error
 }
 
+// Settings knows what each number's worker is to work by. What is in it is no matter of the
+// core, which only brings it to the worker.
+type Settings interface {
+	// Revision tells documents of a number apart. It is 0 if nothing was ever set, and does no
+	// I/O.
+	Revision(id ID) int64
+	Document(ctx context.Context, id ID) (json.RawMessage, error)
+}
+
 // Launcher starts workers and finds those that run already. It is the seam to the place
 // where workers live: above it nothing knows of processes, paths or sockets.
 type Launcher interface {
@@ -61,6 +71,7 @@ type Spec struct {
 	Name     string
 	Port     int
 	Database Access
+	Settings json.RawMessage // a document of Options.Settings, nil without one
 	// Version is the version to run, one that Facts told earlier; "" for the present one. A
 	// launcher that does not have it any more runs the present one.
 	Version string
@@ -97,6 +108,9 @@ type Worker interface {
 	// SendText sends a text and returns when WhatsApp's server has acknowledged it. to is
 	// a JID or a phone number in digits.
 	SendText(ctx context.Context, to, text string) (Sent, error)
+	// Configure gives the worker the settings to work by from now on. It returns when they are
+	// in force.
+	Configure(ctx context.Context, document json.RawMessage) error
 	// API reaches the worker's own REST API; the request's path is the API's path.
 	API() http.RoundTripper
 }

@@ -123,6 +123,9 @@ func (r *runner) launch() {
 		}
 		if err == nil {
 			reason = StartRefused
+			spec.Settings, err = r.s.document(ctx, spec.ID)
+		}
+		if err == nil {
 			spec.Database = *access
 			w, err = r.s.o.Launcher.Launch(ctx, spec)
 		}

@@ -27,11 +27,12 @@ type New struct {
 	RequestID string
 }
 
-// Options is what a Supervisor works with. Importer, PortFree and OnChange may be nil.
+// Options is what a Supervisor works with. Settings, Importer, PortFree and OnChange may be nil.
 type Options struct {
 	Store     Store
 	Databases Databases
 	Launcher  Launcher
+	Settings  Settings
 	Importer  Importer
 	Log       *slog.Logger
 	Version   string              // of this program; workers of another one are replaced

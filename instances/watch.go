@@ -105,6 +105,9 @@ func (r *runner) hear(report Report, ok bool) {
 	r.heard, r.last = time.Now(), report
 	r.leaveLine()
 	r.judge()
+	if report.Settings != r.s.revision(r.inst.ID) {
+		go r.configure(r.s.life) // it missed a change, or comes from before a restored backup
+	}
 }
 
 // judge concludes from the last report what the number is.

@@ -3,6 +3,7 @@ package instances
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -35,7 +36,9 @@ type world struct {
 	running   map[ID]*fakeWorker // at most one for each
 	mute      bool               // new workers say nothing
 	version   string             // of the program whose supervisor is opened
-	broken    string             // workers of this version end at once
+	settings  setting            // of every number
+	given     map[ID]json.RawMessage
+	broken    string // workers of this version end at once
 	launches  int
 	started   []launch // in order
 	saves     int      // of records
@@ -56,14 +59,14 @@ func inWorld(t *testing.T, f func(*testing.T, *world)) {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, version: "1", requests: map[string]ID{}, running: map[ID]*fakeWorker{}}
+	return &world{t: t, version: "1", requests: map[string]ID{}, given: map[ID]json.RawMessage{}, running: map[ID]*fakeWorker{}}
 }
 
 // open opens a supervisor over what is there, as a new process would.
 func (w *world) open() {
 	w.t.Helper()
 	w.Supervisor = NewSupervisor(Options{
-		Store: w, Databases: w, Launcher: fakeLauncher{w}, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001, Version: w.version,
+		Store: w, Databases: w, Launcher: fakeLauncher{w}, Settings: &w.settings, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001, Version: w.version,
 		PortFree: func(port int) bool { return port != 3002 },
 		OnChange: func(a, b Instance) {
 			w.note(&w.changes, string(a.Status)+">"+string(b.Status)+" "+string(b.Reason)+" "+string(b.Desired))
@@ -313,6 +316,7 @@ func (l fakeLauncher) Launch(ctx context.Context, spec Spec) (Worker, error) {
 	if spec.Database.Keys != "keys of "+string(spec.ID) || spec.Port == 0 || spec.Name == "" {
 		w.t.Errorf("launched with %+v", spec)
 	}
+	w.given[spec.ID] = spec.Settings
 	w.launches++
 	w.started = append(w.started, launch{spec.ID, time.Now()})
 	f := newFakeWorker(w, spec.ID, 100+w.launches, spec.Port)
@@ -358,6 +362,7 @@ type fakeWorker struct {
 	report  Report
 	changed chan struct{}
 	mute    bool                        // says nothing
+	refuses bool                        // takes no settings
 	proven  bool                        // a connected report carries a fresh proof
 	stop    func(context.Context) error // instead of ending at once
 	logout  func(context.Context) error // instead of unlinking at once
@@ -491,6 +496,24 @@ func (f *fakeWorker) Logout(ctx context.Context) error {
 func (f *fakeWorker) Reconnect(context.Context) error { return f.heard("reconnect") }
 func (f *fakeWorker) SendText(_ context.Context, to, text string) (Sent, error) {
 	return Sent{ID: "M1", Chat: to}, f.heard("send " + text)
+}
+func (f *fakeWorker) Configure(_ context.Context, document json.RawMessage) error {
+	f.mu.Lock()
+	refuses := f.refuses
+	f.mu.Unlock()
+	if refuses {
+		return errTest
+	}
+	var doc struct{ Revision int64 }
+	if err := json.Unmarshal(document, &doc); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	r := f.report
+	f.mu.Unlock()
+	r.Settings = doc.Revision
+	f.tell(r)
+	return f.heard("configure " + string(document))
 }
 func (f *fakeWorker) API() http.RoundTripper { return http.DefaultTransport }
 

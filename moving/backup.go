@@ -75,6 +75,10 @@ func (in Installation) write(ctx context.Context, w *archive.Writer, inst instan
 		ID: string(inst.ID), Name: inst.Name, Phone: inst.Phone, JID: inst.JID, LID: inst.LID, PushName: inst.PushName,
 		Desired: string(inst.Desired), Port: inst.Port, CreatedAt: inst.CreatedAt,
 	}
+	var err error
+	if record.Settings, err = in.document(ctx, inst.ID); err != nil {
+		return err
+	}
 	users, err := in.Store.Users(ctx)
 	if err != nil {
 		return err

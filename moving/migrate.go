@@ -6,6 +6,7 @@ import (
 
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/settings"
 	"switchboard/tables"
 )
 
@@ -20,6 +21,9 @@ func Migrate(ctx context.Context, from, to Installation, told func(Step)) error 
 		return err
 	}
 	if err := movePeople(ctx, from, to); err != nil {
+		return err
+	}
+	if err := moveSettings(ctx, from, to, settings.Shared); err != nil {
 		return err
 	}
 	all, err := from.Store.Instances(ctx)
@@ -91,7 +95,10 @@ func move(ctx context.Context, from, to Installation, inst instances.Instance, t
 		if record == nil {
 			_, err = to.Store.AddInstance(ctx, inst, "")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return moveSettings(ctx, from, to, inst.ID)
 	}
 	source, err := from.open(ctx, inst.ID)
 	if err != nil {
@@ -112,8 +119,16 @@ func move(ctx context.Context, from, to Installation, inst instances.Instance, t
 			return err
 		}
 		told(MainCopied)
-		return nil
+		return moveSettings(ctx, from, to, inst.ID)
 	}, told)
+}
+
+func moveSettings(ctx context.Context, from, to Installation, id instances.ID) error {
+	s, err := from.Settings.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	return to.Settings.Replace(ctx, id, s)
 }
 
 // holdBoth takes the lock of a number in both installations, which may share a storage folder.

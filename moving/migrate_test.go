@@ -19,6 +19,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/lease"
 	"switchboard/moving"
+	"switchboard/settings"
 )
 
 // The child moves an installation, and kills itself at a step.
@@ -70,6 +71,7 @@ func TestMigrate(t *testing.T) {
 				ID: fresh, Name: "Fresh", Desired: instances.Running, Status: instances.Provisioning, Port: 5000, Database: from.Databases.Names(fresh),
 			}, "")
 			ok(t, err)
+			ok(t, from.Settings.Update(t.Context(), fresh, func(s *settings.Settings) error { s.Region = "of " + string(fresh); return nil }))
 			before := map[instances.ID]map[string][]string{}
 			for _, id := range ids {
 				before[id] = dump(t, from, id)

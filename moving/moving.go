@@ -21,6 +21,7 @@ import (
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/lease"
+	"switchboard/settings"
 	"switchboard/store"
 	"switchboard/tables"
 )
@@ -30,6 +31,7 @@ import (
 type Installation struct {
 	Store     *store.Store
 	Databases *isolation.Databases
+	Settings  *settings.Keeper
 	Dir       string // the storage folder, absolute
 
 	PortStart int // the lowest port that a number gets

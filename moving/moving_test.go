@@ -22,6 +22,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/messages"
 	"switchboard/moving"
+	"switchboard/settings"
 )
 
 var counter atomic.Int64
@@ -32,7 +33,9 @@ func sortLines(lines []string)         { slices.Sort(lines) }
 func backup(t testing.TB, in moving.Installation) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := archive.NewWriter(&out, random, archive.Header{Program: "test", CreatedAt: time.Now(), Whole: true})
+	shared, err := in.SharedSettings(t.Context())
+	ok(t, err)
+	w, err := archive.NewWriter(&out, random, archive.Header{Program: "test", CreatedAt: time.Now(), Whole: true, Settings: shared})
 	ok(t, err)
 	skipped, err := in.Backup(t.Context(), w, quiet)
 	ok(t, err)
@@ -92,6 +95,9 @@ func TestRoundTrip(t *testing.T) {
 					}
 				}
 				compareRecords(t, next, records)
+				if s, err := next.Settings.Get(t.Context(), settings.Shared); err != nil || s.Region != "of all" {
+					t.Errorf("the settings for all are %+v, %v", s, err)
+				}
 				users, err := next.Store.Users(t.Context())
 				ok(t, err)
 				if len(users) != 2 || users[0].ID != owner.ID || users[0].Name != owner.Name {
@@ -115,6 +121,10 @@ func compareRecords(t testing.TB, in moving.Installation, want []instances.Insta
 		w.Database, w.Since, got[i].Since = in.Databases.Names(w.ID), time.Time{}, time.Time{}
 		if !reflect.DeepEqual(got[i], w) {
 			t.Errorf("record\n%+v, want\n%+v", got[i], w)
+		}
+		// Each installation encrypts with a key of its own.
+		if s, err := in.Settings.Get(t.Context(), w.ID); err != nil || s.Region != "of "+string(w.ID) {
+			t.Errorf("the settings of %s are %+v, %v", w.ID, s, err)
 		}
 	}
 }

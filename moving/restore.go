@@ -2,6 +2,7 @@ package moving
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/settings"
 	"switchboard/tables"
 )
 
@@ -70,6 +72,8 @@ type planned struct {
 	owner   string // e-mail address
 	known   bool   // has a record
 	replace bool
+
+	settings json.RawMessage
 }
 
 // plan finds everything that stands against restoring, and takes the locks of the numbers.
@@ -191,9 +195,13 @@ func (in Installation) carryOut(ctx context.Context, r *archive.Reader, plans ma
 			if err := people.Fill(ctx, section.Database, section.Database.Version, tables.Target{DB: db, Engine: name, Scratch: in.Dir, Clear: true}); err != nil {
 				return restored, fmt.Errorf("restore people: %w", err)
 			}
+			if err := in.set(ctx, settings.Shared, r.Header.Settings); err != nil {
+				return restored, err
+			}
 			told(Step{Name: PeopleCopied, Total: len(plans)})
 		case section.Number != nil && plans[section.Number.ID] != nil:
 			p := plans[section.Number.ID]
+			p.settings = section.Number.Settings
 			step := func(name string) { told(Step{p.inst.ID, name, len(restored), len(plans)}) }
 			if err := in.restore(ctx, r, p, o, step); err != nil {
 				return restored, fmt.Errorf("restore %s: %w", p.inst.ID, err)
@@ -229,7 +237,7 @@ func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planne
 			}
 			told(map[string]string{archive.Keys: KeysCopied, archive.Main: MainCopied}[part.Name])
 		}
-		return nil
+		return in.set(ctx, p.inst.ID, p.settings)
 	}, told)
 }
 

@@ -23,6 +23,7 @@ import (
 	"switchboard/messages"
 	"switchboard/moving"
 	"switchboard/secrets"
+	"switchboard/settings"
 	"switchboard/store"
 	"switchboard/tables"
 	_ "switchboard/whatsapp/serial" // sets up the library's logger before tests race to do it
@@ -68,11 +69,19 @@ func (p place) open(ctx context.Context) (moving.Installation, func(), error) {
 	if err != nil {
 		return moving.Installation{}, nil, err
 	}
+	sealing, err := secrets.New("secret of "+p.dir, settings.Purpose)
+	if err != nil {
+		return moving.Installation{}, nil, err
+	}
+	keeper, err := settings.NewKeeper(ctx, s, sealing)
+	if err != nil {
+		return moving.Installation{}, nil, err
+	}
 	databases, err := isolation.Open(ctx, p.uri, p.dir, isolation.WithVault(s, box))
 	if err != nil {
 		return moving.Installation{}, nil, err
 	}
-	in := moving.Installation{Store: s, Databases: databases, Dir: p.dir, PortStart: 3001, PortFree: func(int) bool { return true }}
+	in := moving.Installation{Store: s, Databases: databases, Settings: keeper, Dir: p.dir, PortStart: 3001, PortFree: func(int) bool { return true }}
 	return in, func() { _, _ = databases.Close(), s.Close() }, nil
 }
 
@@ -94,6 +103,7 @@ func addPeople(t testing.TB, in moving.Installation) (owner, other auth.User) {
 		ok(t, in.Store.AddUser(ctx, u, "$argon2id$x"))
 	}
 	ok(t, in.Store.AddSession(ctx, "hash", auth.Session{ID: "s1", UserID: 7, CreatedAt: time.Now(), LastSeenAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}))
+	ok(t, in.Settings.Update(ctx, settings.Shared, func(s *settings.Settings) error { s.Region = "of all"; return nil }))
 	ok(t, in.Store.RememberImport(ctx, "491700000009:1@s.whatsapp.net"))
 	return owner, other
 }
@@ -118,6 +128,7 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 	}
 	_, err := in.Store.AddInstance(ctx, inst, "")
 	ok(t, err)
+	ok(t, in.Settings.Update(ctx, id, func(s *settings.Settings) error { s.Region = "of " + string(id); return nil }))
 	access, err := in.Databases.Provision(ctx, id)
 	ok(t, err)
 

@@ -103,6 +103,7 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
 		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
 		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits, EgressAllow: l.o.EgressAllow,
+		Settings: spec.Settings,
 	})
 	if err != nil {
 		return nil, err

@@ -96,10 +96,13 @@ func (s *Store) SaveInstance(ctx context.Context, i instances.Instance) error {
 	return nil
 }
 
-// RemoveInstance deletes one number's record; an unknown id is no error.
+// RemoveInstance deletes one number's record and settings; an unknown id is no error.
 func (s *Store) RemoveInstance(ctx context.Context, id instances.ID) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM "instances" WHERE "id" = $1`, id); err != nil {
-		return fmt.Errorf("remove instance %s: %w", id, err)
+	// Settings first: should this end half-way, the next deletion removes the rest.
+	for _, statement := range []string{`DELETE FROM "settings" WHERE "scope" = $1`, `DELETE FROM "instances" WHERE "id" = $1`} {
+		if _, err := s.db.ExecContext(ctx, statement, id); err != nil {
+			return fmt.Errorf("remove instance %s: %w", id, err)
+		}
 	}
 	return nil
 }

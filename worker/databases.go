@@ -91,6 +91,12 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 	if err != nil {
 		return db, nil, diagnose(doc.Database, err)
 	}
+	if len(doc.Settings) > 0 {
+		if err := configure(doc.Settings, session); err != nil {
+			session.Close()
+			return db, nil, err
+		}
+	}
 	watch.toward(session.DatabaseAway)
 	return db, session, nil
 }

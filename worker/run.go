@@ -8,6 +8,7 @@ package worker
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -201,6 +202,11 @@ var _ control.Handler = (*handler)(nil)
 
 // API is the REST API for whoever holds the control token.
 func (h *handler) API() http.Handler { return h.api }
+
+// Configure takes the settings to work by from now on.
+func (h *handler) Configure(_ context.Context, document json.RawMessage) error {
+	return configure(document, h.Session)
+}
 
 // Stop makes the worker end; it returns at once.
 func (h *handler) Stop() { h.stop() }

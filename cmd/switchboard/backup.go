@@ -44,7 +44,14 @@ func backup(ctx context.Context, env environment, args []string) error {
 	bar := newProgress(env.stderr)
 	var skipped []moving.Skipped
 	err = moving.WriteFile(out, func(f *os.File) error {
-		w, err := archive.NewWriter(f, key, archive.Header{Program: version(), CreatedAt: time.Now().UTC(), Whole: number == ""})
+		h := archive.Header{Program: version(), CreatedAt: time.Now().UTC(), Whole: number == ""}
+		if h.Whole {
+			var err error
+			if h.Settings, err = in.SharedSettings(ctx); err != nil {
+				return err
+			}
+		}
+		w, err := archive.NewWriter(f, key, h)
 		if err != nil {
 			return err
 		}

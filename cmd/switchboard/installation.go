@@ -13,6 +13,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/moving"
 	"switchboard/secrets"
+	"switchboard/settings"
 )
 
 // installation is a whole installation, for the commands that move numbers.
@@ -57,8 +58,12 @@ func openInstallation(ctx context.Context, c config, alone bool) (_ *installatio
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
 	undo = append(undo, func() { _ = databases.Close() })
+	keeper, err := settingsKeeper(ctx, in.storage)
+	if err != nil {
+		return nil, err
+	}
 	in.Installation = moving.Installation{
-		Store: in.storage.store, Databases: databases, Dir: in.storage.dir,
+		Store: in.storage.store, Databases: databases, Settings: keeper, Dir: in.storage.dir,
 		PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost),
 	}
 	return in, nil
@@ -69,6 +74,15 @@ const (
 	passwordsPurpose = "database passwords"
 	deletedPurpose   = "backups of deleted numbers"
 )
+
+// settingsKeeper returns who keeps what people set for their numbers.
+func settingsKeeper(ctx context.Context, s *storage) (*settings.Keeper, error) {
+	box, err := secrets.New(s.key, settings.Purpose)
+	if err != nil {
+		return nil, err
+	}
+	return settings.NewKeeper(ctx, s.store, box)
+}
 
 // deletedNumbers returns where the last backups of deleted numbers are, and how long they are
 // kept.

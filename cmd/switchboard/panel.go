@@ -99,7 +99,11 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, err
 	}
-	keeping := keepingDatabases{databases, moving.Installation{Store: s.store, Databases: databases, Dir: s.dir}, kept, o.log}
+	keeper, err := settingsKeeper(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	keeping := keepingDatabases{databases, moving.Installation{Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir}, kept, o.log}
 	if err := keeping.in.Sweep(); err != nil {
 		return nil, err
 	}
@@ -119,12 +123,14 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			LogLevel:    c.level(),
 			Log:         o.log,
 		}),
+		Settings:  keeper,
 		Importer:  importer,
 		Log:       o.log,
 		Version:   version(),
 		PortStart: c.WorkerPortStart,
 		PortFree:  portFree(c.WorkerHost),
 	})
+	keeper.OnChange(supervisor.Configure)
 	base := c.BaseURL(listener.Addr().(*net.TCPAddr).Port)
 	people := auth.New(s.store, auth.Options{BaseURL: base, Address: clientAddress(c.TrustedProxies), Log: o.log})
 	handler := handlers.New(handlers.Options{

@@ -156,6 +156,11 @@ func (s *storage) makeKey(ctx context.Context, again bool) error {
 			return refuse("The key file %s is missing. Put it back from a backup; if it is lost, start once with --new-secret-key, and enter again what was encrypted with it.", path)
 		}
 	}
+	if again { // nobody can read them any more, and numbers cannot start without theirs
+		if err := s.store.ForgetSettings(ctx); err != nil {
+			return err
+		}
+	}
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
 	key := hex.EncodeToString(random)
