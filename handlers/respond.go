@@ -176,6 +176,11 @@ func (s *server) notAllowed(routes chi.Routes) func(http.ResponseWriter, *http.R
 			s.API.ServeHTTP(w, r)
 			return nil
 		}
+		if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/gowa/"); ok && s.Gateway != nil {
+			chi.RouteContext(r.Context()).RoutePath = "/" + rest
+			s.Gateway.ServeHTTP(w, r)
+			return nil
+		}
 		var allowed []string
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			if routes.Match(chi.NewRouteContext(), method, r.URL.EscapedPath()) {

@@ -21,6 +21,9 @@ func (s *server) routes() chi.Router {
 	if s.API != nil {
 		r.Mount("/api/v1", s.crossOrigin.Handler(s.API))
 	}
+	if s.Gateway != nil {
+		r.Mount("/gowa", s.Gateway) // takes no cookie, so that nothing can be done with a browser's
+	}
 
 	r.Group(func(r chi.Router) {
 		r.Use(s.limitTime, s.Auth.Middleware(s.fail), s.withShell)

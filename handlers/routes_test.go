@@ -292,6 +292,26 @@ func TestManagementAPIIsMounted(t *testing.T) {
 	}
 }
 
+// Nothing of the browser's counts below /gowa, so it is open to other sites' pages as well.
+func TestGatewayIsMounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(o *Options) {
+		o.Gateway = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	})
+	for _, path := range []string{"/gowa", "/gowa/", "/gowa/send/message"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions, http.MethodPatch, "PROPFIND"} {
+			if method == "PROPFIND" && path == "/gowa" {
+				continue
+			}
+			r := httptest.NewRequest(method, "http://panel.test"+path, nil)
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			if got := s.browser().do(r); got.code != http.StatusTeapot {
+				t.Errorf("%s %s: %d", method, path, got.code)
+			}
+		}
+	}
+}
+
 func TestHead(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -79,6 +79,9 @@ type Options struct {
 	// API is the management API, mounted at /api/v1; it does its own authentication. It
 	// may be nil.
 	API http.Handler
+	// Gateway serves all numbers to programs written for go-whatsapp-web-multidevice, mounted
+	// at /gowa; it does its own authentication. It may be nil.
+	Gateway http.Handler
 	// Ready says whether the panel can do its work: the control database answers.
 	Ready func(context.Context) error
 	// Simulated says that no worker reaches the real WhatsApp network; every page says so.

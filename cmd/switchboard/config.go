@@ -29,6 +29,7 @@ type config struct {
 	BasePath        string
 	PublicURL       *url.URL // nil: where it listens
 	TrustedProxies  []netip.Prefix
+	AllowedOrigins  []string // whose pages may use the gateway; "*" for all
 	StorageDir      string
 	WorkerHost      string
 	WorkerPortStart int

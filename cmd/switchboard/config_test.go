@@ -77,7 +77,8 @@ func TestAccepted(t *testing.T) {
 	c, err := loadConfig("serve", nil, with(map[string]string{
 		"DB_URI": "postgresql://u:p%40ss@db.example:5433/panel?sslmode=disable", "APP_HOST": "::1", "APP_PORT": "0",
 		"APP_BASE_PATH": "/switch/board/", "APP_TRUSTED_PROXIES": "127.0.0.1, 10.1.2.3/8 ,",
-		"WHATSAPP_SIMULATOR_ADDR": "127.0.0.1:7777", "WHATSAPP_SIMULATOR_ROOT_KEY": key,
+		"APP_CORS_ALLOWED_ORIGINS": " https://tool.example.com/ , http://localhost:8080,",
+		"WHATSAPP_SIMULATOR_ADDR":  "127.0.0.1:7777", "WHATSAPP_SIMULATOR_ROOT_KEY": key,
 	}), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +88,9 @@ func TestAccepted(t *testing.T) {
 	}
 	if want := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")}; !slices.Equal(c.TrustedProxies, want) {
 		t.Errorf("trusted proxies %v", c.TrustedProxies)
+	}
+	if want := []string{"https://tool.example.com", "http://localhost:8080"}; !slices.Equal(c.AllowedOrigins, want) {
+		t.Errorf("origins %v", c.AllowedOrigins)
 	}
 	if s := c.Simulator(); s == nil || s.Addr != "127.0.0.1:7777" || s.RootKey != key {
 		t.Errorf("simulator %v", s)
@@ -125,6 +129,8 @@ func TestRefused(t *testing.T) {
 		"relative base path":         {vars: map[string]string{"APP_BASE_PATH": "x"}, want: `APP_BASE_PATH is "x"`},
 		"base path with dots":        {vars: map[string]string{"APP_BASE_PATH": "/a/../b"}, want: `APP_BASE_PATH is "/a/../b"`},
 		"proxies":                    {vars: map[string]string{"APP_TRUSTED_PROXIES": "10.0.0.0/8,nginx"}, want: `APP_TRUSTED_PROXIES holds "nginx"`},
+		"an origin with a path":      {vars: map[string]string{"APP_CORS_ALLOWED_ORIGINS": "*,https://x.example/y"}, want: `APP_CORS_ALLOWED_ORIGINS holds "https://x.example/y"`},
+		"an origin without a scheme": {vars: map[string]string{"APP_CORS_ALLOWED_ORIGINS": "x.example"}, want: `APP_CORS_ALLOWED_ORIGINS holds "x.example"`},
 		"short key":                  {vars: map[string]string{"SECRET_KEY": "hunter2"}, want: "SECRET_KEY is shorter than 32 characters"},
 		"missing key file":           {vars: map[string]string{"SECRET_KEY_FILE": "nowhere"}, want: "SECRET_KEY_FILE names a file that cannot be read: nowhere: no such file or directory"},
 		"key file is a folder":       {args: []string{"--secret-key-file", "."}, want: "--secret-key-file names a file that cannot be read"},

@@ -16,6 +16,7 @@ import (
 	"switchboard/auth"
 	"switchboard/handlers"
 	"switchboard/handlers/api"
+	"switchboard/handlers/gateway"
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/moving"
@@ -134,11 +135,14 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	base := c.BaseURL(listener.Addr().(*net.TCPAddr).Port)
 	people := auth.New(s.store, auth.Options{BaseURL: base, Address: clientAddress(c.TrustedProxies), Log: o.log})
 	handler := handlers.New(handlers.Options{
-		Instances:      supervisor,
-		Auth:           people,
-		Messages:       messageReader{databases},
-		Logs:           logsIn(s.dir),
-		API:            api.New(api.Options{Instances: supervisor, Auth: people, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log}),
+		Instances: supervisor,
+		Auth:      people,
+		Messages:  messageReader{databases},
+		Logs:      logsIn(s.dir),
+		API:       api.New(api.Options{Instances: supervisor, Auth: people, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log}),
+		Gateway: gateway.New(gateway.Options{
+			Instances: supervisor, Auth: people, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
+		}),
 		Ready:          s.store.Ping,
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,

@@ -62,6 +62,13 @@ var variables = []variable{
 		},
 	},
 	{
+		name: "APP_CORS_ALLOWED_ORIGINS", usage: "origins whose pages may use the API below /gowa, such as https://tool.example.com, with commas between, or * for all",
+		parse: func(c *config, value string) (err error) {
+			c.AllowedOrigins, err = parseOrigins(value)
+			return err
+		},
+	},
+	{
 		name: "STORAGE_DIR", fallback: "storages", usage: "folder for everything on disk",
 		parse: func(c *config, value string) error {
 			c.StorageDir = value
@@ -341,4 +348,21 @@ func (c config) level() string {
 		return "error"
 	}
 	return "info"
+}
+
+// parseOrigins reads origins as browsers send them, or "*" alone.
+func parseOrigins(value string) ([]string, error) {
+	var origins []string
+	for part := range strings.SplitSeq(value, ",") {
+		part = strings.TrimSuffix(strings.TrimSpace(part), "/")
+		if part == "" {
+			continue
+		}
+		u, err := url.Parse(part)
+		if part != "*" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || part != u.Scheme+"://"+u.Host || u.Host == "") {
+			return nil, bad("holds %q, which is no origin. Write addresses such as https://tool.example.com with commas between, or * for all.", part)
+		}
+		origins = append(origins, part)
+	}
+	return origins, nil
 }
