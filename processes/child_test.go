@@ -108,6 +108,13 @@ func (c *child) SendText(_ context.Context, order, text string) (instances.Sent,
 	case "panic":
 		go panic(text)
 		select {}
+	case "abort":
+		n, _ := strconv.Atoi(text)
+		for range n {
+			go func() { select {} }()
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		select {}
 	case "end":
 		code, _ := strconv.Atoi(text)
 		end(c.doc.Dir, control.ExitCode(code))

@@ -143,6 +143,8 @@ func TestExit(t *testing.T) {
 		"killed very soon": {do: func(_ *testing.T, w *worker) { w.signal(syscall.SIGKILL) }, want: instances.Exit{Reason: instances.WorkerKilled}},
 		"told by SIGTERM":  {do: func(t *testing.T, w *worker) { ready(t, w); w.signal(syscall.SIGTERM) }, want: instances.Exit{Asked: true}},
 		"panic":            {do: send("panic", "oh no"), want: instances.Exit{Reason: instances.WorkerCrashed}, line: "panic: oh no"},
+		"fatal signal":     {do: send("abort", "200"), want: instances.Exit{Reason: instances.WorkerCrashed}, line: "SIGABRT: abort"},
+		"a long farewell":  {do: send("abort", "5000"), want: instances.Exit{Reason: instances.WorkerCrashed}, line: "SIGABRT: abort"},
 		"strange code":     {name: "ends without a word", want: instances.Exit{Reason: instances.WorkerCrashed}},
 		"port taken":       {name: "ends at once", want: instances.Exit{Reason: instances.PortTaken}},
 		"usage":            {do: send("end", "2"), want: instances.Exit{Reason: instances.StartRefused, Final: true}},

@@ -19,7 +19,7 @@ const (
 	outputOld  = "output.old.log" // of the worker before
 
 	outputMax  = 256 << 10 // bytes; looked at every sizeCheck
-	outputKept = 64 << 10  // … of which so many are kept
+	outputKept = 64 << 10  // … of which so many are kept: a half from the beginning, a half from the end
 
 	linesKept = 50
 	lineMax   = 500 // bytes
@@ -35,16 +35,17 @@ func freshOutput(dir string) (*os.File, error) {
 	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 }
 
-// trimOutput cuts the output in dir down to its end when it has grown too long. Words that
-// are written in that very moment may be lost.
+// trimOutput cuts the middle out of the output in dir when it has grown too long. The
+// beginning is where the Go runtime says why it gave up, before it lists every goroutine.
+// Words that are written in that very moment may be lost.
 func trimOutput(dir string) {
 	name := filepath.Join(dir, outputName)
 	info, err := os.Lstat(name)
 	if err != nil || info.Size() <= outputMax {
 		return
 	}
-	end := tail(name, outputKept)
-	if os.Truncate(name, 0) != nil {
+	end := tail(name, outputKept/2)
+	if os.Truncate(name, outputKept/2) != nil {
 		return
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
@@ -74,10 +75,10 @@ func tail(name string, n int64) []byte {
 	return text[:read]
 }
 
-// lines returns the lines at the end of a file, fit to be shown.
-func lines(name string) []string {
+// lines returns the lines in the last n bytes of a file, fit to be shown.
+func lines(name string, n int64) []string {
 	var all []string
-	for line := range strings.Lines(string(tail(name, outputKept))) {
+	for line := range strings.Lines(string(tail(name, n))) {
 		line = strings.Map(func(r rune) rune {
 			if unicode.IsControl(r) && r != '\t' {
 				return -1
@@ -92,7 +93,7 @@ func lines(name string) []string {
 }
 
 // printed returns what the worker printed beside its log.
-func printed(dir string) []string { return lines(filepath.Join(dir, outputName)) }
+func printed(dir string) []string { return lines(filepath.Join(dir, outputName), outputMax) }
 
 // trace returns the index of the line where the Go runtime begins to explain a crash, or -1.
 func trace(said []string) int {
@@ -113,6 +114,6 @@ func lastLines(dir string, said []string) []string {
 		said = said[i:]
 		said = said[:min(len(said), linesKept/2)]
 	}
-	all := append(lines(filepath.Join(dir, control.LogName)), said...)
+	all := append(lines(filepath.Join(dir, control.LogName), outputKept), said...)
 	return all[max(0, len(all)-linesKept):]
 }
