@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"switchboard/control"
+	"switchboard/egress"
 	"switchboard/engine"
 	"switchboard/fault"
+	"switchboard/gowa"
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/lease"
@@ -61,7 +63,7 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
 	tellConfined(log, guard.confined)
 	ctx = guard.watch(ctx)
-	code, err := run(ctx, doc, guard, log)
+	code, err := run(ctx, doc, version, guard, log)
 	if over, ok := errors.AsType[*ending](context.Cause(ctx)); ok {
 		code, err = over.code, over
 	}
@@ -76,7 +78,7 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 	return code
 }
 
-func run(ctx context.Context, doc control.StartDocument, guard *guard, log *slog.Logger) (control.ExitCode, error) {
+func run(ctx context.Context, doc control.StartDocument, version string, guard *guard, log *slog.Logger) (control.ExitCode, error) {
 	port, err := listen(ctx, doc.Listen)
 	if err != nil {
 		return control.ExitPortTaken, err
@@ -98,7 +100,7 @@ func run(ctx context.Context, doc control.StartDocument, guard *guard, log *slog
 	defer end()
 	taken := db.keepLease(ctx, end, log)
 	go guard.renew(ctx, session)
-	serve(ctx, doc, session, port, socket, log)
+	serve(ctx, doc, version, session, port, socket, log)
 	if err := taken(); err != nil {
 		return exitCode(err), err
 	}
@@ -106,10 +108,10 @@ func run(ctx context.Context, doc control.StartDocument, guard *guard, log *slog
 }
 
 // serve answers on both listeners until ctx ends, the panel says stop, or one of them fails.
-func serve(ctx context.Context, doc control.StartDocument, session *whatsapp.Session, port, socket net.Listener, log *slog.Logger) {
+func serve(ctx context.Context, doc control.StartDocument, version string, session *whatsapp.Session, port, socket net.Listener, log *slog.Logger) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	api := newAPI(doc.ID, session, log)
+	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), Log: log})
 	h := &handler{Session: session, api: api, stop: stop}
 	public := &http.Server{
 		Handler: guarded(doc.ID, api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,

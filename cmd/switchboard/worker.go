@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"switchboard/control"
+	"switchboard/phonenumber"
 	"switchboard/worker"
 )
 
@@ -25,7 +27,8 @@ func runWorker(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return refuse("%s A worker is started by `switchboard serve`, not by people.", sentence(err))
 	}
-	forgetPhoneNumbers()
+	phonenumber.Lean()
+	debug.FreeOSMemory()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if code := worker.Run(ctx, doc, version()); code != control.ExitStopped {
