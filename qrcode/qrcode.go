@@ -13,18 +13,18 @@ import (
 	"image/png"
 	"strconv"
 	"strings"
-
-	"rsc.io/qr"
 )
 
 const (
-	quiet  = 4 // modules of white on every side, as the standard asks
-	pixels = 8 // of a module in the PNG
+	quiet       = 4 // modules of white on every side, as the standard asks
+	pixels      = 8 // of a module in the PNG
+	pixelsInSVG = 4
 )
 
-// SVG returns a complete <svg> element of text's QR code, ready to be put into a page. It
-// has a viewBox and no size of its own, so that the page decides how large it is. The error
-// says that text is too long for a QR code.
+// SVG returns a complete <svg> element of text's QR code, ready to be put into a page. Its
+// size is a whole number of pixels to a module, so that every module is drawn equally large;
+// it has a viewBox too, and a page may scale it. The error says that text is too long for a
+// QR code.
 func SVG(text string) (string, error) {
 	code, err := encode(text)
 	if err != nil {
@@ -43,8 +43,8 @@ func SVG(text string) (string, error) {
 			x += run + 1
 		}
 	}
-	side := strconv.Itoa(code.Size + 2*quiet)
-	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + side + " " + side +
+	side, size := strconv.Itoa(code.Size+2*quiet), strconv.Itoa((code.Size+2*quiet)*pixelsInSVG)
+	return `<svg xmlns="http://www.w3.org/2000/svg" width="` + size + `" height="` + size + `" viewBox="0 0 ` + side + " " + side +
 		`" shape-rendering="crispEdges" role="img" aria-label="QR code">` +
 		`<path fill="#fff" d="M0 0h` + side + "v" + side + `H0z"/>` +
 		`<path fill="#000" d="` + path.String() + `"/></svg>`, nil
@@ -71,14 +71,4 @@ func PNG(text string) ([]byte, error) {
 		return nil, fmt.Errorf("encode a QR code as PNG: %w", err)
 	}
 	return file.Bytes(), nil
-}
-
-func encode(text string) (*qr.Code, error) {
-	// The lowest level of correction gives the largest modules, which is what counts on a
-	// screen: nothing is smudged there.
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		return nil, fmt.Errorf("encode %d bytes as a QR code: %w", len(text), err)
-	}
-	return code, nil
 }

@@ -249,7 +249,7 @@ func code(p Pairing) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		pair := p.Instance.Pairing
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<section aria-labelledby=\"scan-title\" class=\"card grid gap-8 p-6 sm:grid-cols-[16rem_1fr]\"><div><div class=\"mx-auto w-full max-w-80 overflow-hidden rounded-2xl border border-line bg-white p-1 sm:mx-0 [&_svg]:block\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<section aria-labelledby=\"scan-title\" class=\"card grid gap-8 p-6 sm:grid-cols-[16rem_1fr]\"><div><div class=\"mx-auto w-fit max-w-full overflow-hidden rounded-2xl border border-line bg-white p-1 sm:mx-0 [&_svg]:block [&_svg]:h-auto [&_svg]:max-w-full\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
