@@ -29,7 +29,7 @@ const (
 // proves nothing but that two requests came from the same one, which is what the CSRF token
 // of the sign-in form needs.
 type cookies struct {
-	store   Sessions
+	store   Store
 	name    string
 	options sessions.Options
 	address func(*http.Request) string
@@ -37,7 +37,7 @@ type cookies struct {
 
 var _ sessions.Store = (*cookies)(nil)
 
-func newCookies(store Sessions, base *url.URL, address func(*http.Request) string) *cookies {
+func newCookies(store Store, base *url.URL, address func(*http.Request) string) *cookies {
 	path := "/" + strings.Trim(base.Path, "/")
 	secure := base.Scheme == "https"
 	name := "switchboard"
@@ -74,6 +74,9 @@ func (c *cookies) New(r *http.Request, name string) (*sessions.Session, error) {
 	}
 	s.ID, s.IsNew = secret, false
 	session, user, err := c.store.SessionByHash(r.Context(), hashSecret(secret), time.Now())
+	if err == nil {
+		user, err = reach(r.Context(), c.store, user)
+	}
 	switch {
 	case err == nil:
 		s.Values[valueUser], s.Values[valueSession] = user, session

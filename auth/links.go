@@ -77,7 +77,7 @@ func (a *Auth) SignInLink(ctx context.Context, email string) (token string, err 
 		return "", err
 	}
 	token = newSecret()
-	if err := a.store.AddSignInLink(ctx, hashSecret(token), user.ID, time.Now().Add(signInLinkLife)); err != nil {
+	if err := a.store.AddSignInLink(ctx, hashSecret(token), user.ID, LinkSignIn, time.Now().Add(signInLinkLife)); err != nil {
 		return "", unavailable(err)
 	}
 	return token, nil
@@ -86,13 +86,13 @@ func (a *Auth) SignInLink(ctx context.Context, email string) (token string, err 
 // CheckSignInLink returns a fault.NotFound unless token would sign somebody in. It does not
 // use the token up: programs that preview links open them too.
 func (a *Auth) CheckSignInLink(ctx context.Context, token string) error {
-	_, err := a.store.SignInLink(ctx, hashSecret(token), time.Now())
+	_, err := a.store.SignInLink(ctx, hashSecret(token), LinkSignIn, time.Now())
 	return linkFault(err)
 }
 
 // SignInByLink uses token up and starts a new session. Call it for a POST only.
 func (a *Auth) SignInByLink(w http.ResponseWriter, r *http.Request, token string) error {
-	user, err := a.store.UseSignInLink(r.Context(), hashSecret(token), time.Now())
+	user, err := a.store.UseSignInLink(r.Context(), hashSecret(token), LinkSignIn, time.Now())
 	if err != nil {
 		return linkFault(err)
 	}

@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"slices"
 	"time"
 
+	"switchboard/fault"
 	"switchboard/instances"
 )
 
@@ -25,15 +27,75 @@ type User struct {
 	Role       Role
 	CreatedAt  time.Time
 	LastSeenAt time.Time // to the minute; zero: never
+	DisabledAt time.Time // zero: the account works
+	AllNumbers bool      // sees every number, whatever the role
+
+	// given are the numbers beside their own that the person may see. It is known for
+	// whoever came in through the door, and for nobody else.
+	given map[instances.ID]bool
+	// token is what narrows a program that acts for the person; nil for the person.
+	token *Token
 }
 
-// Viewer says which numbers the person sees.
+// Viewer says which numbers the person, or the program that acts for them, sees.
 func (u User) Viewer() instances.Viewer {
-	return instances.Viewer{User: u.ID, All: u.Role == Owner || u.Role == Administrator}
+	v := instances.Viewer{User: u.ID, All: u.AllNumbers || u.ManagesPeople(), Given: u.given}
+	if u.token != nil && len(u.token.Numbers) > 0 {
+		v.Only = make(map[instances.ID]bool, len(u.token.Numbers))
+		for _, id := range u.token.Numbers {
+			v.Only[id] = true
+		}
+	}
+	return v
+}
+
+// ManagesPeople reports whether the role is one of those that every number and everybody
+// else is open to.
+func (u User) ManagesPeople() bool { return u.Role == Owner || u.Role == Administrator }
+
+// May reports whether role and token both allow what s stands for.
+func (u User) May(s Scope) bool {
+	if u.token != nil && !u.token.has(s) {
+		return false
+	}
+	switch s {
+	case Read:
+		return true
+	case Admin:
+		return u.ManagesPeople()
+	}
+	return u.Role != Viewer
+}
+
+// Need is May as an error: a fault.Forbidden that says what is missing.
+func (u User) Need(s Scope) error {
+	switch {
+	case u.May(s):
+		return nil
+	case u.token != nil && !u.token.has(s):
+		return fault.New(fault.Forbidden, "This token may not do that: it lacks the scope "+string(s)+".")
+	case s == Admin:
+		return fault.New(fault.Forbidden, "Only owners and administrators may do that.")
+	}
+	return fault.New(fault.Forbidden, "The person this token belongs to may look, but not change anything. Ask an administrator for another role.")
 }
 
 // MayChange reports whether the person may do more than look.
-func (u User) MayChange() bool { return u.Role != Viewer }
+func (u User) MayChange() bool { return u.May(Manage) }
+
+// Scope is a kind of thing that is done. Nobody has all by having one of them.
+type Scope string
+
+// The scopes. The words are stored, served and typed on the command line.
+const (
+	Read   Scope = "read"   // look at numbers, messages and status
+	Send   Scope = "send"   // send messages
+	Manage Scope = "manage" // make, pair, start, configure and delete numbers
+	Admin  Scope = "admin"  // people, tokens and the audit log
+)
+
+// Scopes in the order in which they are shown.
+var Scopes = []Scope{Read, Send, Manage, Admin}
 
 // NewUser is what a person is made from.
 type NewUser struct {
@@ -66,4 +128,15 @@ type Token struct {
 	ExpiresAt  time.Time // zero: never
 	LastUsedAt time.Time // to the minute; zero: never
 	RevokedAt  time.Time // zero: not revoked
+	// Scopes are what the token may be used for; none means all that the person may do.
+	Scopes []Scope
+	// Numbers are the only ones that exist for the token; none means all of the person's.
+	Numbers []instances.ID
+}
+
+func (t Token) has(s Scope) bool {
+	if len(t.Scopes) > 0 {
+		return slices.Contains(t.Scopes, s)
+	}
+	return s != Admin || len(t.Numbers) == 0
 }

@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"time"
+
+	"switchboard/instances"
 )
 
 // Store keeps people and what lets them in. Every method is atomic and safe for
@@ -13,6 +15,24 @@ type Store interface {
 	Sessions
 	Links
 	Tokens
+	Grants
+}
+
+// Grants keeps what people may touch.
+type Grants interface {
+	// NumbersOf returns the numbers that a person was given, alone and in groups.
+	NumbersOf(ctx context.Context, user int64) ([]instances.ID, error)
+	// GrantOf returns what a person was given, as it was given.
+	GrantOf(ctx context.Context, user int64) (Grant, error)
+	// SetGrant replaces it. Groups that do not exist are left out.
+	SetGrant(ctx context.Context, user int64, g Grant) error
+	// Groups returns all, by name.
+	Groups(ctx context.Context) ([]Group, error)
+	// SaveGroup inserts a fresh group or replaces one. A name in use is a fault.Conflict with
+	// Field "name".
+	SaveGroup(ctx context.Context, g Group, fresh bool) error
+	// RemoveGroup removes one.
+	RemoveGroup(ctx context.Context, id string) error
 }
 
 // Users keeps people.
@@ -23,6 +43,13 @@ type Users interface {
 	Users(ctx context.Context) ([]User, error)
 	// UserByEmail returns a person and their password hash, "" if they have none.
 	UserByEmail(ctx context.Context, email string) (User, string, error)
+	// UserByID returns a person.
+	UserByID(ctx context.Context, id int64) (User, error)
+	// SaveUser writes name, role and when the person was disabled; whoever is disabled loses
+	// their sessions and links. It is a fault.Conflict if no owner would be left.
+	SaveUser(ctx context.Context, u User) error
+	// RemoveUser removes a person and all that belongs to them, with the same fault.Conflict.
+	RemoveUser(ctx context.Context, id int64) error
 	// HasOwner reports whether there is a person with the role Owner.
 	HasOwner(ctx context.Context) (bool, error)
 	// SetPasswordHash replaces the hash, revokes every session of the person and removes
@@ -36,7 +63,8 @@ type Users interface {
 type Sessions interface {
 	// AddSession inserts one, and drops sessions that ended long ago.
 	AddSession(ctx context.Context, hash string, s Session) error
-	// SessionByHash returns a session that is neither revoked nor expired, and its person.
+	// SessionByHash returns a session that is neither revoked nor expired, and its person,
+	// unless they are disabled.
 	SessionByHash(ctx context.Context, hash string, now time.Time) (Session, User, error)
 	// TouchSession writes LastSeenAt, ExpiresAt and Address, and when the person was last seen.
 	TouchSession(ctx context.Context, s Session) error
@@ -49,6 +77,15 @@ type Sessions interface {
 	KnownAddress(ctx context.Context, email, address string) (bool, error)
 }
 
+// LinkPurpose is what a one-time link is for.
+type LinkPurpose string
+
+// What the links of a person do.
+const (
+	LinkSignIn   LinkPurpose = "sign_in"
+	LinkPassword LinkPurpose = "password" // choose a password, after an invitation or a reset
+)
+
 // Links keeps one-time links: the one that makes the owner, and those that sign in.
 type Links interface {
 	// ReplaceSetupLink makes hash the only setup link.
@@ -59,11 +96,11 @@ type Links interface {
 	// fault.NotFound when IsSetupLink would be false, otherwise as AddUser.
 	AddOwner(ctx context.Context, setupHash string, u User, passwordHash string) error
 	// AddSignInLink inserts a link, and removes the earlier ones of that person.
-	AddSignInLink(ctx context.Context, hash string, user int64, expires time.Time) error
-	// SignInLink returns the person of a link that has not expired.
-	SignInLink(ctx context.Context, hash string, now time.Time) (User, error)
+	AddSignInLink(ctx context.Context, hash string, user int64, purpose LinkPurpose, expires time.Time) error
+	// SignInLink returns the person of a link of that purpose that has not expired.
+	SignInLink(ctx context.Context, hash string, purpose LinkPurpose, now time.Time) (User, error)
 	// UseSignInLink is SignInLink and removes the link: of several callers one succeeds.
-	UseSignInLink(ctx context.Context, hash string, now time.Time) (User, error)
+	UseSignInLink(ctx context.Context, hash string, purpose LinkPurpose, now time.Time) (User, error)
 }
 
 // Tokens keeps API tokens.

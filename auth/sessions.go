@@ -140,6 +140,9 @@ func (a *Auth) verify(w http.ResponseWriter, r *http.Request, email, password st
 		return User{}, errWrong
 	}
 	a.throttle.forgive(try)
+	if !user.DisabledAt.IsZero() {
+		return User{}, fault.New(fault.Unauthenticated, "This account is switched off. Ask an administrator.")
+	}
 	if outdated {
 		a.rehash(r.Context(), user, hash, password)
 	}

@@ -2,26 +2,51 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"switchboard/fault"
+	"switchboard/instances"
 )
 
 // TokenPrefix begins every API token, so that people and secret scanners recognise one.
 const TokenPrefix = "swb_"
 
+// NewToken is what a token is made from.
+type NewToken struct {
+	Name    string
+	Expires time.Time      // zero: never
+	Scopes  []Scope        // none: all that the person may do
+	Numbers []instances.ID // none: all of the person's
+}
+
 // AddToken makes an API token for the person with that e-mail address. The secret is
-// returned this once and cannot be shown again. A zero expires means never.
-func (a *Auth) AddToken(ctx context.Context, email, name string, expires time.Time) (t Token, secret string, err error) {
+// returned this once and cannot be shown again. Bad input is a fault.Invalid for its field
+// ("name", "expires", "scopes", "numbers").
+func (a *Auth) AddToken(ctx context.Context, email string, in NewToken) (t Token, secret string, err error) {
 	user, _, err := a.userByEmail(ctx, email)
 	if err != nil {
 		return Token{}, "", err
 	}
-	name = strings.TrimSpace(name)
+	name, expires := strings.TrimSpace(in.Name), in.Expires
 	now := time.Now()
+	for _, s := range in.Scopes {
+		if !slices.Contains(Scopes, s) {
+			return Token{}, "", fault.InField("scopes", "The scopes of a token are read, send, manage and admin.")
+		}
+	}
+	for _, id := range in.Numbers {
+		if !id.Valid() {
+			return Token{}, "", fault.InField("numbers", "A token is limited to numbers by their ids, such as front_desk_20260101120000.")
+		}
+	}
 	switch {
+	case len(in.Numbers) > 0 && slices.Contains(in.Scopes, Admin):
+		return Token{}, "", fault.InField("scopes", "A token that is limited to numbers cannot have the scope admin, which is about everything.")
+	case len(in.Numbers) > 1000:
+		return Token{}, "", fault.InField("numbers", "A token can be limited to 1,000 numbers at most. Give the person a group of numbers instead.")
 	case name == "":
 		return Token{}, "", fault.InField("name", "Give the token a name that says which program uses it.")
 	case !printable(name) || utf8.RuneCountInString(name) > longestName:
@@ -29,7 +54,7 @@ func (a *Auth) AddToken(ctx context.Context, email, name string, expires time.Ti
 	case !expires.IsZero() && !expires.After(now):
 		return Token{}, "", fault.InField("expires", "The token would have expired already. Choose a time to come.")
 	}
-	t = Token{ID: newID(), UserID: user.ID, UserEmail: user.Email, Name: name, CreatedAt: now, ExpiresAt: expires}
+	t = Token{ID: newID(), UserID: user.ID, UserEmail: user.Email, Name: name, CreatedAt: now, ExpiresAt: expires, Scopes: in.Scopes, Numbers: in.Numbers}
 	secret = TokenPrefix + newSecret()
 	if err := a.store.AddToken(ctx, hashSecret(secret), t); err != nil {
 		return Token{}, "", unavailable(err)
@@ -76,7 +101,8 @@ func (a *Auth) revokeToken(ctx context.Context, user int64, id string) error {
 	return unavailable(err)
 }
 
-// ByToken returns the person that a token's secret belongs to. A token that is unknown,
+// ByToken returns the person that a token's secret belongs to, narrowed to what the token
+// allows. A token that is unknown,
 // revoked or expired is a fault.Unauthenticated that says which.
 func (a *Auth) ByToken(ctx context.Context, secret string) (User, Token, error) {
 	unknown := fault.New(fault.Unauthenticated, "This API token is not known here.")
@@ -96,7 +122,13 @@ func (a *Auth) ByToken(ctx context.Context, secret string) (User, Token, error) 
 		return User{}, Token{}, fault.New(fault.Unauthenticated, "This API token has been revoked.")
 	case !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt):
 		return User{}, Token{}, fault.New(fault.Unauthenticated, "This API token has expired.")
+	case !user.DisabledAt.IsZero():
+		return User{}, Token{}, fault.New(fault.Unauthenticated, "The account that this API token belongs to is switched off.")
 	}
+	if user, err = a.reach(ctx, user); err != nil {
+		return User{}, Token{}, unavailable(err)
+	}
+	user.token = &t
 	if now.Sub(t.LastUsedAt) >= touchEvery {
 		t.LastUsedAt = now
 		if err := a.store.TouchToken(ctx, t.ID, now); err != nil {

@@ -86,7 +86,7 @@ func TestTokens(t *testing.T) {
 		s := newSite(t, "http://127.0.0.1:3000")
 		ada := s.owner()
 		s.add(auth.Viewer, "bob@example.org")
-		token, secret, err := s.AddToken(t.Context(), email, " backup ", time.Now().Add(time.Hour))
+		token, secret, err := s.AddToken(t.Context(), email, auth.NewToken{Name: " backup ", Expires: time.Now().Add(time.Hour)})
 		must(t, err)
 		if !strings.HasPrefix(secret, "swb_") || token.Name != "backup" {
 			t.Errorf("token %+v, secret of %d bytes", token, len(secret))
@@ -104,7 +104,7 @@ func TestTokens(t *testing.T) {
 		_, _, err = s.ByToken(t.Context(), secret)
 		wantKind(t, err, fault.Unauthenticated)
 
-		other, secret, err := s.AddToken(t.Context(), "bob@example.org", "robot", time.Time{})
+		other, secret, err := s.AddToken(t.Context(), "bob@example.org", auth.NewToken{Name: "robot", Expires: time.Time{}})
 		must(t, err)
 		wantKind(t, s.RevokeTokenOf(t.Context(), ada, other.ID), fault.NotFound)
 		_, _, err = s.ByToken(t.Context(), secret)
@@ -125,11 +125,11 @@ func TestTokens(t *testing.T) {
 		if len(bobs) != 1 || bobs[0].ID != other.ID {
 			t.Errorf("Bob's tokens: %+v", bobs)
 		}
-		_, _, err = s.AddToken(t.Context(), "nobody@example.org", "x", time.Time{})
+		_, _, err = s.AddToken(t.Context(), "nobody@example.org", auth.NewToken{Name: "x", Expires: time.Time{}})
 		wantKind(t, err, fault.NotFound)
-		_, _, err = s.AddToken(t.Context(), email, " ", time.Time{})
+		_, _, err = s.AddToken(t.Context(), email, auth.NewToken{Name: " ", Expires: time.Time{}})
 		wantKind(t, err, fault.Invalid)
-		_, _, err = s.AddToken(t.Context(), email, "x", time.Now())
+		_, _, err = s.AddToken(t.Context(), email, auth.NewToken{Name: "x", Expires: time.Now()})
 		wantKind(t, err, fault.Invalid)
 	})
 }

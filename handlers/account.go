@@ -10,6 +10,7 @@ import (
 
 	"switchboard/auth"
 	"switchboard/fault"
+	"switchboard/instances"
 	"switchboard/views"
 )
 
@@ -22,6 +23,7 @@ func (s *server) renderAccount(w http.ResponseWriter, r *http.Request, status in
 	user, _ := auth.UserFrom(r.Context())
 	session, _ := auth.SessionFrom(r.Context())
 	a.User, a.Current = user, session.ID
+	a.Numbers = s.Instances.List(viewer(r))
 	var err error
 	if a.Sessions, err = s.Auth.Sessions(r.Context(), user); err != nil {
 		return err
@@ -84,7 +86,13 @@ func (s *server) createToken(w http.ResponseWriter, r *http.Request) error {
 		if days > 0 {
 			expires = time.Now().AddDate(0, 0, days)
 		}
-		_, secret, err = s.Auth.AddToken(r.Context(), user.Email, r.PostFormValue("name"), expires)
+		in := auth.NewToken{Name: r.PostFormValue("name"), Expires: expires}
+		for _, scope := range r.PostForm["scope"] {
+			in.Scopes = append(in.Scopes, auth.Scope(scope))
+		}
+		if in.Numbers, err = s.visible(r, r.PostForm["number"]); err == nil {
+			_, secret, err = s.Auth.AddToken(r.Context(), user.Email, in)
+		}
 	}
 	if err != nil {
 		problems, ok := refused(err)
@@ -98,18 +106,28 @@ func (s *server) createToken(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	user, _ := auth.UserFrom(r.Context())
-	mine, err := s.Auth.ListTokens(r.Context(), user.Email)
+	err := s.Auth.RevokeTokenOf(r.Context(), user, chi.URLParam(r, "token"))
+	if fault.KindOf(err) == fault.NotFound {
+		err = fault.Wrap(fault.NotFound, "This token does not exist. It may have been revoked already.", err)
+	}
 	if err != nil {
-		return err
-	}
-	id := chi.URLParam(r, "token")
-	if !slices.ContainsFunc(mine, func(t auth.Token) bool { return t.ID == id }) {
-		return fault.New(fault.NotFound, "This token does not exist. It may have been revoked already.")
-	}
-	if err := s.Auth.RevokeToken(r.Context(), id); err != nil {
 		return err
 	}
 	s.setFlash(w, r, "revoked")
 	s.redirect(w, r, "/account")
 	return nil
+}
+
+// visible returns the ids as those of numbers that the person sees; one that they do not see
+// is a fault.Invalid in the field "number".
+func (s *server) visible(r *http.Request, ids []string) ([]instances.ID, error) {
+	var all []instances.ID
+	for _, id := range ids {
+		inst, err := s.Instances.Get(viewer(r), instances.ID(id))
+		if err != nil {
+			return nil, fault.InField("number", "One of these numbers does not exist any more. Choose again.")
+		}
+		all = append(all, inst.ID)
+	}
+	return all, nil
 }

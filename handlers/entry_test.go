@@ -189,7 +189,7 @@ func TestOnesOwnTokensOnly(t *testing.T) {
 	if _, err := s.auth.AddUser(t.Context(), auth.NewUser{Email: "grace@example.org", Role: auth.Owner, Password: password}); err != nil {
 		t.Fatal(err)
 	}
-	theirs, secret, err := s.auth.AddToken(t.Context(), "grace@example.org", "Theirs", noExpiry)
+	theirs, secret, err := s.auth.AddToken(t.Context(), "grace@example.org", auth.NewToken{Name: "Theirs", Expires: noExpiry})
 	if err != nil {
 		t.Fatal(err)
 	}

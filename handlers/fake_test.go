@@ -77,7 +77,7 @@ func (f *fakeNumbers) List(v instances.Viewer) []instances.Instance {
 	defer f.mu.Unlock()
 	var list []instances.Instance
 	for _, inst := range f.all {
-		if v.All || inst.Owner == v.User {
+		if v.Sees(inst) {
 			list = append(list, inst)
 		}
 	}

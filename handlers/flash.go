@@ -9,17 +9,21 @@ import (
 // flashes are the messages that the next page may show about what was just done. The
 // cookie carries only the key, so that nobody can put words into the panel's mouth.
 var flashes = map[string]views.Flash{
-	"deleting":   {Text: "The number is being deleted."},
-	"deleted":    {Text: "The number was deleted."},
-	"renamed":    {Text: "The name was changed."},
-	"sent":       {Text: "Sent. WhatsApp has taken the message."},
-	"imported":   {Text: "Imported. The numbers are starting with their old pairing."},
-	"password":   {Text: "Your password was changed, and other browsers were signed out."},
-	"signed-out": {Text: "You are signed out."},
-	"session":    {Text: "That browser was signed out."},
-	"sessions":   {Text: "Every other browser was signed out."},
-	"revoked":    {Text: "The token was revoked."},
-	acted:        {},
+	"deleting":    {Text: "The number is being deleted."},
+	"deleted":     {Text: "The number was deleted."},
+	"renamed":     {Text: "The name was changed."},
+	"sent":        {Text: "Sent. WhatsApp has taken the message."},
+	"imported":    {Text: "Imported. The numbers are starting with their old pairing."},
+	"password":    {Text: "Your password was changed, and other browsers were signed out."},
+	"signed-out":  {Text: "You are signed out."},
+	"session":     {Text: "That browser was signed out."},
+	"sessions":    {Text: "Every other browser was signed out."},
+	"revoked":     {Text: "The token was revoked."},
+	"person":      {Text: "Saved."},
+	"person-gone": {Text: "The person was removed."},
+	"group":       {Text: "The group was saved."},
+	"group-gone":  {Text: "The group was removed."},
+	acted:         {},
 }
 
 // acted marks that a command was given and its effect may take a moment to show.

@@ -96,7 +96,7 @@ func (s *server) shell(r *http.Request) views.Shell {
 	user, _ := auth.UserFrom(r.Context())
 	return views.Shell{
 		Base: s.BasePath, CSRFField: auth.CSRFField, CSRF: s.Auth.CSRF(r),
-		Person: user.Name, MayChange: user.MayChange(),
+		Person: user.Name, MayChange: user.MayChange(), Manages: user.ManagesPeople(),
 		Simulated: s.Simulated, PhoneURL: s.PhoneURL, Version: s.Version, Now: time.Now(),
 	}
 }

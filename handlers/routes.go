@@ -41,6 +41,9 @@ func (s *server) routes() chi.Router {
 		r.Get("/sign-in", s.page(s.showLink))
 		r.Get("/sign-in/{token}", s.page(s.showLink))
 		r.Post("/sign-in", s.page(s.signInByLink))
+		r.Get("/welcome", s.page(s.showWelcome))
+		r.Get("/welcome/{token}", s.page(s.showWelcome))
+		r.Post("/welcome", s.page(s.welcome))
 		r.Post("/logout", s.page(s.logout))
 
 		r.Group(func(r chi.Router) {
@@ -61,6 +64,27 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}/log", s.page(s.showLog))
 			r.Get("/instances/{id}/log/lines", s.poll(s.pollLog))
 			r.Get("/instances/{id}/log/download", s.page(s.downloadLog))
+
+			r.Group(func(r chi.Router) {
+				r.Use(s.requireAdmin)
+
+				r.Get("/people", s.page(s.listPeople))
+				r.Get("/people/new", s.page(s.newPerson))
+				r.Post("/people", s.page(s.invitePerson))
+				r.Get("/people/{person}", s.page(s.showPerson))
+				r.Post("/people/{person}", s.page(s.changePerson))
+				r.Post("/people/{person}/link", s.page(s.makePasswordLink))
+				r.Post("/people/{person}/disable", s.page(s.switchPerson(true)))
+				r.Post("/people/{person}/enable", s.page(s.switchPerson(false)))
+				r.Post("/people/{person}/delete", s.page(s.deletePerson))
+				r.Post("/people/{person}/sessions/{session}/revoke", s.page(s.revokeSessionOf))
+
+				r.Get("/groups/new", s.page(s.newGroup))
+				r.Post("/groups", s.page(s.createGroup))
+				r.Get("/groups/{group}", s.page(s.showGroup))
+				r.Post("/groups/{group}", s.page(s.changeGroup))
+				r.Post("/groups/{group}/delete", s.page(s.deleteGroup))
+			})
 
 			r.Group(func(r chi.Router) {
 				r.Use(s.requireChanger)

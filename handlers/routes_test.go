@@ -31,6 +31,7 @@ var open = map[string]bool{
 	"GET /setup": true, "GET /setup/{token}": true, "POST /setup": true,
 	"GET /login": true, "POST /login": true,
 	"GET /sign-in": true, "GET /sign-in/{token}": true, "POST /sign-in": true,
+	"GET /welcome": true, "GET /welcome/{token}": true, "POST /welcome": true,
 	"POST /logout": true, // harmless, and its answer is the sign-in page
 }
 

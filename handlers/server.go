@@ -88,6 +88,11 @@ type Options struct {
 	Simulated bool
 	// PhoneURL is the page of the simulated phone, "" if there is none.
 	PhoneURL string
+	// URL is how browsers reach the panel, with its sub-path and without a slash at the end;
+	// links that are passed on begin with it.
+	URL string
+	// Mail sends invitations; nil where no mail server is set.
+	Mail Mailer
 	// BasePath is the sub-path below which a reverse proxy shows the panel, "/sub" or "".
 	// Requests arrive with it or without it.
 	BasePath string

@@ -26,6 +26,9 @@ func (s *Supervisor) Create(ctx context.Context, v Viewer, in New) (Instance, er
 
 // add completes inst, stores it and sets its runner going.
 func (s *Supervisor) add(ctx context.Context, v Viewer, inst Instance, requestID string) (Instance, error) {
+	if v.Only != nil {
+		return Instance{}, fault.New(fault.Forbidden, "This token is limited to certain numbers and cannot make others.")
+	}
 	s.adding.Lock()
 	defer s.adding.Unlock()
 	s.mu.RLock()

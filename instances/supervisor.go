@@ -16,6 +16,15 @@ import (
 type Viewer struct {
 	User int64
 	All  bool // may see every number
+	// Given are the numbers that somebody may see beside those that they made.
+	Given map[ID]bool
+	// Only, unless nil, takes every number away that is not in it.
+	Only map[ID]bool
+}
+
+// Sees tells whether the number exists for v.
+func (v Viewer) Sees(inst Instance) bool {
+	return (v.All || v.User == inst.Owner || v.Given[inst.ID]) && (v.Only == nil || v.Only[inst.ID])
 }
 
 // New is the wish for a new number.
@@ -104,7 +113,7 @@ func (s *Supervisor) List(v Viewer) []Instance {
 	defer s.mu.RUnlock()
 	list := make([]Instance, 0, len(s.runners))
 	for _, r := range s.runners {
-		if inst := r.snapshot(); v.sees(inst) {
+		if inst := r.snapshot(); v.Sees(inst) {
 			list = append(list, inst)
 		}
 	}
@@ -133,13 +142,11 @@ func (s *Supervisor) Changed(v Viewer, id ID) <-chan struct{} {
 	return r.nextChange()
 }
 
-func (v Viewer) sees(inst Instance) bool { return v.All || v.User == inst.Owner }
-
 func (s *Supervisor) runner(v Viewer, id ID) (*runner, error) {
 	s.mu.RLock()
 	r := s.runners[id]
 	s.mu.RUnlock()
-	if r == nil || !v.sees(r.snapshot()) {
+	if r == nil || !v.Sees(r.snapshot()) {
 		return nil, unknown()
 	}
 	return r, nil

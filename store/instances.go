@@ -96,15 +96,22 @@ func (s *Store) SaveInstance(ctx context.Context, i instances.Instance) error {
 	return nil
 }
 
-// RemoveInstance deletes one number's record and settings; an unknown id is no error.
+// RemoveInstance deletes one number's record, its settings and who was given it; an unknown id
+// is no error.
 func (s *Store) RemoveInstance(ctx context.Context, id instances.ID) error {
-	// Settings first: should this end half-way, the next deletion removes the rest.
-	for _, statement := range []string{`DELETE FROM "settings" WHERE "scope" = $1`, `DELETE FROM "instances" WHERE "id" = $1`} {
-		if _, err := s.db.ExecContext(ctx, statement, id); err != nil {
-			return fmt.Errorf("remove instance %s: %w", id, err)
+	return s.within(ctx, func(tx *sql.Tx) error {
+		for _, statement := range []string{
+			`DELETE FROM "settings" WHERE "scope" = $1`,
+			`DELETE FROM "number_grants" WHERE "instance" = $1`,
+			`DELETE FROM "group_numbers" WHERE "instance" = $1`,
+			`DELETE FROM "instances" WHERE "id" = $1`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, id); err != nil {
+				return fmt.Errorf("remove instance %s: %w", id, err)
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s *Store) instanceConflict(err error, i instances.Instance) error {

@@ -158,24 +158,24 @@ func TestLinks(t *testing.T) {
 		good("two", false)
 		wantFault(t, s.AddOwner(ctx, "two", person(3, "eve@example.org", auth.Owner), "hash"), fault.NotFound)
 
-		check(t, s.AddSignInLink(ctx, "first", 1, morning.Add(time.Hour)))
-		check(t, s.AddSignInLink(ctx, "second", 1, morning.Add(time.Hour)))
-		check(t, s.AddSignInLink(ctx, "bobs", 2, morning.Add(time.Hour)))
-		_, err := s.SignInLink(ctx, "first", morning)
+		check(t, s.AddSignInLink(ctx, "first", 1, auth.LinkSignIn, morning.Add(time.Hour)))
+		check(t, s.AddSignInLink(ctx, "second", 1, auth.LinkSignIn, morning.Add(time.Hour)))
+		check(t, s.AddSignInLink(ctx, "bobs", 2, auth.LinkSignIn, morning.Add(time.Hour)))
+		_, err := s.SignInLink(ctx, "first", auth.LinkSignIn, morning)
 		wantFault(t, err, fault.NotFound)
-		_, err = s.UseSignInLink(ctx, "second", morning.Add(time.Hour))
+		_, err = s.UseSignInLink(ctx, "second", auth.LinkSignIn, morning.Add(time.Hour))
 		wantFault(t, err, fault.NotFound)
 		for _, use := range []func() (auth.User, error){
-			func() (auth.User, error) { return s.SignInLink(ctx, "second", morning) },
-			func() (auth.User, error) { return s.UseSignInLink(ctx, "second", morning) },
+			func() (auth.User, error) { return s.SignInLink(ctx, "second", auth.LinkSignIn, morning) },
+			func() (auth.User, error) { return s.UseSignInLink(ctx, "second", auth.LinkSignIn, morning) },
 		} {
 			got, err := use()
 			check(t, err)
 			same(t, "person of the link", got, ada)
 		}
-		_, err = s.UseSignInLink(ctx, "second", morning)
+		_, err = s.UseSignInLink(ctx, "second", auth.LinkSignIn, morning)
 		wantFault(t, err, fault.NotFound)
-		_, err = s.UseSignInLink(ctx, "bobs", morning)
+		_, err = s.UseSignInLink(ctx, "bobs", auth.LinkSignIn, morning)
 		check(t, err)
 	})
 }

@@ -53,7 +53,7 @@ func (s *Store) SessionByHash(ctx context.Context, hash string, now time.Time) (
 	u, err := readUser(s.db.QueryRowContext(ctx, `
 		SELECT `+userColumns+`, `+sessionColumns+`
 		FROM "sessions" s JOIN "users" u ON u."id" = s."user_id"
-		WHERE s."token_hash" = $1 AND s."revoked_at" = 0 AND s."expires_at" > $2`, hash, millis(now)), scan.places()...)
+		WHERE s."token_hash" = $1 AND s."revoked_at" = 0 AND s."expires_at" > $2 AND u."disabled_at" = 0`, hash, millis(now)), scan.places()...)
 	if err != nil {
 		return auth.Session{}, auth.User{}, absent("session", err)
 	}

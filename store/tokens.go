@@ -3,30 +3,54 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"switchboard/auth"
+	"switchboard/instances"
 )
 
-const tokenColumns = `t."id", t."user_id", t."name", t."created_at", t."expires_at", t."last_used_at", t."revoked_at"`
+const tokenColumns = `t."id", t."user_id", t."name", t."created_at", t."expires_at", t."last_used_at", t."revoked_at", t."scopes", t."numbers"`
 
 // readToken reads userColumns and tokenColumns.
 func readToken(r row) (auth.Token, auth.User, error) {
 	var t auth.Token
 	var createdAt, expiresAt, lastUsedAt, revokedAt int64
-	u, err := readUser(r, &t.ID, &t.UserID, &t.Name, &createdAt, &expiresAt, &lastUsedAt, &revokedAt)
+	var scopes, numbers string
+	u, err := readUser(r, &t.ID, &t.UserID, &t.Name, &createdAt, &expiresAt, &lastUsedAt, &revokedAt, &scopes, &numbers)
 	t.UserEmail = u.Email
 	t.CreatedAt, t.ExpiresAt = fromMillis(createdAt), fromMillis(expiresAt)
+	t.Scopes, t.Numbers = words[auth.Scope](scopes), words[instances.ID](numbers)
 	t.LastUsedAt, t.RevokedAt = fromMillis(lastUsedAt), fromMillis(revokedAt)
 	return t, u, err
+}
+
+// words reads a list that joined has written.
+func words[T ~string](list string) []T {
+	if list == "" {
+		return nil
+	}
+	var all []T
+	for word := range strings.SplitSeq(list, ",") {
+		all = append(all, T(word))
+	}
+	return all
+}
+
+func joined[T ~string](list []T) string {
+	all := make([]string, len(list))
+	for i, word := range list {
+		all[i] = string(word)
+	}
+	return strings.Join(all, ",")
 }
 
 // AddToken inserts an API token.
 func (s *Store) AddToken(ctx context.Context, hash string, t auth.Token) error {
 	_, err := s.db.ExecContext(ctx, `
-		INSERT INTO "tokens" ("token_hash", "id", "user_id", "name", "created_at", "expires_at")
-		VALUES ($1, $2, $3, $4, $5, $6)`,
-		hash, t.ID, t.UserID, t.Name, millis(t.CreatedAt), millis(t.ExpiresAt))
+		INSERT INTO "tokens" ("token_hash", "id", "user_id", "name", "created_at", "expires_at", "scopes", "numbers")
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		hash, t.ID, t.UserID, t.Name, millis(t.CreatedAt), millis(t.ExpiresAt), joined(t.Scopes), joined(t.Numbers))
 	if err != nil {
 		return fmt.Errorf("add token: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 
 var _ auth.Store = (*Store)(nil)
 
-const userColumns = `u."id", u."email", u."name", u."role", u."created_at", u."last_seen_at"`
+const userColumns = `u."id", u."email", u."name", u."role", u."created_at", u."last_seen_at", u."disabled_at", u."all_numbers"`
 
 // row is what a person or a session can be read from.
 type row interface{ Scan(into ...any) error }
@@ -21,9 +21,10 @@ type row interface{ Scan(into ...any) error }
 // readUser reads userColumns, and what follows them into more.
 func readUser(r row, more ...any) (auth.User, error) {
 	var u auth.User
-	var createdAt, lastSeenAt int64
-	err := r.Scan(append([]any{&u.ID, &u.Email, &u.Name, &u.Role, &createdAt, &lastSeenAt}, more...)...)
-	u.CreatedAt, u.LastSeenAt = fromMillis(createdAt), fromMillis(lastSeenAt)
+	var createdAt, lastSeenAt, disabledAt, all int64
+	err := r.Scan(append([]any{&u.ID, &u.Email, &u.Name, &u.Role, &createdAt, &lastSeenAt, &disabledAt, &all}, more...)...)
+	u.CreatedAt, u.LastSeenAt, u.DisabledAt = fromMillis(createdAt), fromMillis(lastSeenAt), fromMillis(disabledAt)
+	u.AllNumbers = all != 0
 	return u, err
 }
 
@@ -70,6 +71,76 @@ func (s *Store) UserByEmail(ctx context.Context, email string) (auth.User, strin
 	return u, hash, nil
 }
 
+// UserByID returns a person; see auth.Users.
+func (s *Store) UserByID(ctx context.Context, id int64) (auth.User, error) {
+	u, err := readUser(s.db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM "users" u WHERE u."id" = $1`, id))
+	if err != nil {
+		return auth.User{}, absent("user", err)
+	}
+	return u, nil
+}
+
+// SaveUser writes what can be changed about a person; see auth.Users.
+func (s *Store) SaveUser(ctx context.Context, u auth.User) error {
+	return s.keepingAnOwner(ctx, func(tx *sql.Tx) error {
+		if err := one(tx.ExecContext(ctx, `UPDATE "users" SET "name" = $1, "role" = $2, "disabled_at" = $3 WHERE "id" = $4`,
+			u.Name, u.Role, millis(u.DisabledAt), u.ID)); err != nil {
+			return absent("user", err)
+		}
+		if u.DisabledAt.IsZero() {
+			return nil
+		}
+		return signOutEverywhere(ctx, tx, u.ID, u.DisabledAt)
+	})
+}
+
+// RemoveUser removes a person; see auth.Users.
+func (s *Store) RemoveUser(ctx context.Context, id int64) error {
+	return s.keepingAnOwner(ctx, func(tx *sql.Tx) error {
+		if err := one(tx.ExecContext(ctx, `DELETE FROM "users" WHERE "id" = $1`, id)); err != nil {
+			return absent("user", err)
+		}
+		return nil
+	})
+}
+
+// keepingAnOwner runs do in a transaction that does not take the last owner away. Two at the
+// same moment wait for each other: the first statement locks the rows of all owners.
+func (s *Store) keepingAnOwner(ctx context.Context, do func(tx *sql.Tx) error) error {
+	return s.within(ctx, func(tx *sql.Tx) error {
+		locked, err := tx.ExecContext(ctx, `UPDATE "users" SET "role" = "role" WHERE "role" = $1 AND "disabled_at" = 0`, auth.Owner)
+		if err != nil {
+			return fmt.Errorf("lock owners: %w", err)
+		}
+		if err := do(tx); err != nil {
+			return err
+		}
+		before, err := locked.RowsAffected()
+		if err != nil {
+			return fmt.Errorf("count owners: %w", err)
+		}
+		var after int64
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM "users" WHERE "role" = $1 AND "disabled_at" = 0`, auth.Owner).Scan(&after); err != nil {
+			return fmt.Errorf("count owners: %w", err)
+		}
+		if before > 0 && after == 0 {
+			return fault.New(fault.Conflict, "This is the last owner. Make somebody else an owner first.")
+		}
+		return nil
+	})
+}
+
+func signOutEverywhere(ctx context.Context, tx *sql.Tx, user int64, at time.Time) error {
+	if _, err := tx.ExecContext(ctx,
+		`UPDATE "sessions" SET "revoked_at" = $1 WHERE "user_id" = $2 AND "revoked_at" = 0`, millis(at), user); err != nil {
+		return fmt.Errorf("revoke sessions: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM "sign_in_links" WHERE "user_id" = $1`, user); err != nil {
+		return fmt.Errorf("remove sign-in links: %w", err)
+	}
+	return nil
+}
+
 // HasOwner reports whether anybody is an owner.
 func (s *Store) HasOwner(ctx context.Context) (bool, error) {
 	return s.exists(ctx, `SELECT 1 FROM "users" WHERE "role" = $1 LIMIT 1`, auth.Owner)
@@ -81,14 +152,7 @@ func (s *Store) SetPasswordHash(ctx context.Context, user int64, hash string, at
 		if err := one(tx.ExecContext(ctx, `UPDATE "users" SET "password_hash" = $1 WHERE "id" = $2`, hash, user)); err != nil {
 			return absent("user", err)
 		}
-		if _, err := tx.ExecContext(ctx,
-			`UPDATE "sessions" SET "revoked_at" = $1 WHERE "user_id" = $2 AND "revoked_at" = 0`, millis(at), user); err != nil {
-			return fmt.Errorf("revoke sessions: %w", err)
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM "sign_in_links" WHERE "user_id" = $1`, user); err != nil {
-			return fmt.Errorf("remove sign-in links: %w", err)
-		}
-		return nil
+		return signOutEverywhere(ctx, tx, user, at)
 	})
 }
 
@@ -136,14 +200,14 @@ func (s *Store) AddOwner(ctx context.Context, setupHash string, u auth.User, pas
 }
 
 // AddSignInLink inserts a link in place of the person's earlier ones.
-func (s *Store) AddSignInLink(ctx context.Context, hash string, user int64, expires time.Time) error {
+func (s *Store) AddSignInLink(ctx context.Context, hash string, user int64, purpose auth.LinkPurpose, expires time.Time) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM "sign_in_links" WHERE "user_id" = $1`, user); err != nil {
 			return fmt.Errorf("remove sign-in links: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO "sign_in_links" ("token_hash", "user_id", "expires_at") VALUES ($1, $2, $3)`,
-			hash, user, millis(expires)); err != nil {
+			INSERT INTO "sign_in_links" ("token_hash", "user_id", "purpose", "expires_at") VALUES ($1, $2, $3, $4)`,
+			hash, user, purpose, millis(expires)); err != nil {
 			return fmt.Errorf("add sign-in link: %w", err)
 		}
 		return nil
@@ -151,16 +215,16 @@ func (s *Store) AddSignInLink(ctx context.Context, hash string, user int64, expi
 }
 
 // SignInLink returns the person that a link signs in; see auth.Links.
-func (s *Store) SignInLink(ctx context.Context, hash string, now time.Time) (auth.User, error) {
-	return signInLink(ctx, s.db, hash, now)
+func (s *Store) SignInLink(ctx context.Context, hash string, purpose auth.LinkPurpose, now time.Time) (auth.User, error) {
+	return signInLink(ctx, s.db, hash, purpose, now)
 }
 
 func signInLink(ctx context.Context, db interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, hash string, now time.Time) (auth.User, error) {
+}, hash string, purpose auth.LinkPurpose, now time.Time) (auth.User, error) {
 	u, err := readUser(db.QueryRowContext(ctx, `
 		SELECT `+userColumns+` FROM "sign_in_links" l JOIN "users" u ON u."id" = l."user_id"
-		WHERE l."token_hash" = $1 AND l."expires_at" > $2`, hash, millis(now)))
+		WHERE l."token_hash" = $1 AND l."purpose" = $2 AND l."expires_at" > $3 AND u."disabled_at" = 0`, hash, purpose, millis(now)))
 	if err != nil {
 		return auth.User{}, absent("sign-in link", err)
 	}
@@ -168,8 +232,8 @@ func signInLink(ctx context.Context, db interface {
 }
 
 // UseSignInLink is SignInLink and removes the link; see auth.Links.
-func (s *Store) UseSignInLink(ctx context.Context, hash string, now time.Time) (auth.User, error) {
-	u, err := s.SignInLink(ctx, hash, now)
+func (s *Store) UseSignInLink(ctx context.Context, hash string, purpose auth.LinkPurpose, now time.Time) (auth.User, error) {
+	u, err := s.SignInLink(ctx, hash, purpose, now)
 	if err != nil {
 		return auth.User{}, err
 	}

@@ -27,6 +27,7 @@ type Shell struct {
 	CSRF      string
 	Person    string // name of who is signed in, "" for nobody
 	MayChange bool   // whether buttons that change something are shown
+	Manages   bool   // whether people are theirs to manage
 	Simulated bool
 	PhoneURL  string
 	Version   string

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -146,6 +147,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Ready:          s.store.Ping,
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,
+		URL:            strings.TrimSuffix(base.String(), "/"),
 		BasePath:       c.BasePath,
 		TrustedOrigins: c.origins(),
 		Version:        version(),

@@ -4,10 +4,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"switchboard/auth"
+	"switchboard/instances"
 )
 
 // token changes the tokens of the management API, whether the server runs or not.
@@ -19,27 +21,46 @@ func token(ctx context.Context, env environment, args []string) error {
 	}, args)
 }
 
+func comma(r rune) bool { return r == ',' }
+
 func tokenAdd(ctx context.Context, env environment, args []string) error {
-	var email, name string
+	var email, name, scopes, numbers, until string
 	var days int
+	in := auth.NewToken{}
 	return withAuth(ctx, "token add", args, env, task{
 		flags: func(f *flag.FlagSet) {
 			f.StringVar(&email, "user", "", "e-mail address of the person on whose behalf the program acts")
 			f.StringVar(&name, "name", "", "what the token is for")
 			f.IntVar(&days, "days", 0, "days until it expires, 0 for never")
+			f.StringVar(&until, "expires", "", "`date` on which it expires, such as 2027-01-31, instead of --days")
+			f.StringVar(&scopes, "scope", "", "what it may do: read, send, manage, admin, with commas between (default all that the person may do)")
+			f.StringVar(&numbers, "number", "", "ids of the only numbers that it may touch, with commas between (default all of the person's)")
 		},
 		check: func() error {
 			if days < 0 {
 				return refuse("--days is %d. Use a number of days, or 0 for a token that never expires.", days)
 			}
+			if until != "" {
+				day, err := time.ParseInLocation(time.DateOnly, until, time.Local)
+				if err != nil || days > 0 {
+					return refuse("--expires is %q. Use a date such as 2027-01-31, and not --days as well.", until)
+				}
+				in.Expires = day
+			}
+			for word := range strings.FieldsFuncSeq(scopes, comma) {
+				in.Scopes = append(in.Scopes, auth.Scope(strings.TrimSpace(word)))
+			}
+			for word := range strings.FieldsFuncSeq(numbers, comma) {
+				in.Numbers = append(in.Numbers, instances.ID(strings.TrimSpace(word)))
+			}
 			return required("token add", flagged{"--user", email != ""}, flagged{"--name", name != ""})
 		},
 		work: func(a *auth.Auth) error {
-			var expires time.Time
+			in.Name = name
 			if days > 0 {
-				expires = time.Now().AddDate(0, 0, days)
+				in.Expires = time.Now().AddDate(0, 0, days)
 			}
-			t, secret, err := a.AddToken(ctx, email, name, expires)
+			t, secret, err := a.AddToken(ctx, email, in)
 			if err != nil {
 				return err
 			}
@@ -61,9 +82,9 @@ func tokenList(ctx context.Context, env environment, args []string) error {
 				return err
 			}
 			table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "ID\tPERSON\tNAME\tADDED\tLAST USED\tEXPIRES\tREVOKED")
+			fmt.Fprintln(table, "ID\tPERSON\tNAME\tMAY\tNUMBERS\tADDED\tLAST USED\tEXPIRES\tREVOKED")
 			for _, t := range tokens {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.UserEmail, t.Name, when(t.CreatedAt), when(t.LastUsedAt), when(t.ExpiresAt), when(t.RevokedAt))
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.UserEmail, t.Name, list(t.Scopes), list(t.Numbers), when(t.CreatedAt), when(t.LastUsedAt), when(t.ExpiresAt), when(t.RevokedAt))
 			}
 			return table.Flush()
 		},
@@ -85,4 +106,16 @@ func tokenRevoke(ctx context.Context, env environment, args []string) error {
 			return nil
 		},
 	})
+}
+
+// list is what a token is limited to, in a table.
+func list[T ~string](limits []T) string {
+	if len(limits) == 0 {
+		return "all"
+	}
+	words := make([]string, len(limits))
+	for i, l := range limits {
+		words[i] = string(l)
+	}
+	return strings.Join(words, ",")
 }

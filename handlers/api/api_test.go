@@ -36,7 +36,7 @@ type supervisor struct {
 
 func (s *supervisor) find(v instances.Viewer, id instances.ID) (*instances.Instance, error) {
 	for i := range s.list {
-		if s.list[i].ID == id && (v.All || s.list[i].Owner == v.User) {
+		if s.list[i].ID == id && v.Sees(s.list[i]) {
 			return &s.list[i], nil
 		}
 	}
@@ -47,7 +47,7 @@ func (s *supervisor) List(v instances.Viewer) (out []instances.Instance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, i := range s.list {
-		if v.All || i.Owner == v.User {
+		if v.Sees(i) {
 			out = append(out, i)
 		}
 	}
@@ -212,7 +212,7 @@ func (s *site) person(email string, role auth.Role) (int64, string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, secret, err := s.auth.AddToken(s.t.Context(), email, "test", time.Time{})
+	_, secret, err := s.auth.AddToken(s.t.Context(), email, auth.NewToken{Name: "test"})
 	if err != nil {
 		s.t.Fatal(err)
 	}

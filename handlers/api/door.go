@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -10,6 +11,7 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/keys"
 )
 
 type contextKey struct{}
@@ -32,8 +34,7 @@ func (s *server) headers(next http.Handler) http.Handler {
 	})
 }
 
-// authenticate lets in who carries a good token, and nobody to change things whose role
-// only allows to look.
+// authenticate lets in who carries a good token, to what role and token allow.
 func (s *server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secret, ok := bearer(r)
@@ -51,15 +52,36 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead && !u.MayChange() {
-			s.fail(w, r, errOnlyLooks)
+		if err := u.Need(needs(r)); err != nil {
+			s.fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, u)))
 	})
 }
 
-var errOnlyLooks = fault.New(fault.Forbidden, "The person this token belongs to may look, but not change anything. Ask an administrator for another role.")
+// needs says what a request does: reading is reading, and everything else manages, save what
+// goes to a number's own API, which knows better.
+func needs(r *http.Request) auth.Scope {
+	path := r.URL.EscapedPath()
+	if mounted := chi.RouteContext(r.Context()); mounted != nil && mounted.RoutePath != "" {
+		path = mounted.RoutePath
+	}
+	if rest, ok := strings.CutPrefix(path, "/instances/"); ok {
+		_, rest, _ = strings.Cut(rest, "/")
+		if own, below, _ := strings.Cut(rest, "/"); own == "api" {
+			plain, err := url.PathUnescape(below) // "%61pp" is "app" to whoever answers
+			if err != nil {
+				return auth.Manage
+			}
+			return auth.Scope(keys.ScopeOf(r.Method, plain, r.URL.Query()))
+		}
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return auth.Read
+	}
+	return auth.Manage
+}
 
 func bearer(r *http.Request) (string, bool) {
 	scheme, secret, ok := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -8,7 +8,6 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
-	"switchboard/keys"
 )
 
 type contextKey struct{}
@@ -20,8 +19,7 @@ func user(r *http.Request) auth.User {
 	return u
 }
 
-// authenticate lets in who carries a good token, and nobody to change things whose role
-// only allows to look.
+// authenticate lets in who carries a good token, to what role and token allow.
 func (s *server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secret := credential(r)
@@ -30,15 +28,15 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 			return
 		}
 		u, _, err := s.Auth.ByToken(r.Context(), secret)
+		if err == nil {
+			err = u.Need(auth.Scope(needs(r)))
+		}
 		switch {
 		case fault.KindOf(err) == fault.Unauthenticated:
 			unauthorized(w, fault.MessageOf(err))
 			return
 		case err != nil:
 			s.fail(w, r, err)
-			return
-		case !u.MayChange() && needs(r) != keys.Read:
-			s.fail(w, r, errOnlyLooks)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, u)))

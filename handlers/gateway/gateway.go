@@ -19,7 +19,6 @@ import (
 	"github.com/go-chi/cors"
 
 	"switchboard/auth"
-	"switchboard/fault"
 	"switchboard/handlers/relay"
 	"switchboard/instances"
 	"switchboard/keys"
@@ -184,5 +183,3 @@ func needs(r *http.Request) keys.Scope {
 	}
 	return keys.ScopeOf(r.Method, path, r.URL.Query())
 }
-
-var errOnlyLooks = fault.New(fault.Forbidden, "The person this token belongs to may look, but not change anything. Ask an administrator for another role.")

@@ -33,7 +33,7 @@ type fleet struct {
 }
 
 func (f *fleet) sees(v instances.Viewer, i instances.Instance) bool {
-	return v.All || v.User == i.Owner
+	return v.Sees(i)
 }
 
 func (f *fleet) List(v instances.Viewer) (out []instances.Instance) {
@@ -197,7 +197,7 @@ func (s *site) person(email string, role auth.Role) (int64, string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, secret, err := s.auth.AddToken(s.t.Context(), email, "test", time.Time{})
+	_, secret, err := s.auth.AddToken(s.t.Context(), email, auth.NewToken{Name: "test"})
 	if err != nil {
 		s.t.Fatal(err)
 	}
