@@ -82,6 +82,20 @@ func exercise(t *testing.T, open opener) {
 		"fence":                                 testFence,
 		"an event goes with what is new":        testAnEventGoesWithWhatIsNew,
 		"no message without its event":          testNoMessageWithoutItsEvent,
+		"edits":                                 testEdits,
+		"revocations":                           testRevocations,
+		"reactions":                             testReactions,
+		"receipts":                              testReceipts,
+		"polls":                                 testPolls,
+		"unread":                                testUnread,
+		"chats":                                 testChats,
+		"in a chat":                             testInChat,
+		"search":                                testSearch,
+		"people":                                testPeople,
+		"groups":                                testGroups,
+		"calls":                                 testCalls,
+		"media":                                 testMedia,
+		"sequence":                              testSequence,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}

@@ -76,7 +76,7 @@ func testAnEventGoesWithWhatIsNew(t *testing.T, open opener) {
 		err := errors.Join(
 			m.Save(t.Context(), incoming("A", "hello"), event(t, round+" A")),
 			m.Save(t.Context(), incoming("B", "readable"), event(t, round+" B")),
-			m.Acknowledged(t.Context(), ann, "C", time.Now(), event(t, round+" sent")),
+			m.Acknowledged(t.Context(), ann, "C", time.Unix(1_700_000_009, 0), event(t, round+" sent")),
 			m.SetDelivery(t.Context(), ann, []string{"C", "unknown"}, messages.Read, event(t, round+" read")),
 			m.SetDelivery(t.Context(), ann, []string{"unknown"}, messages.Read, event(t, round+" unknown")),
 		)

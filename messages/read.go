@@ -3,10 +3,14 @@ package messages
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
+
+	"switchboard/fault"
 )
 
 // MaxText is how many characters of a text Latest returns; a longer one is cut and ends in "…".
@@ -16,35 +20,213 @@ const MaxText = 4000
 // are no conversation.
 const statusChat = "status@broadcast"
 
+// shown is a condition on messages: those that a person sees as one, not those that say
+// something about another.
+const shown = `NOT m."folded" AND m."deleted_at" = 0`
+
+const fromMessages = ` FROM "messages" m
+	LEFT JOIN "contacts" p ON p."jid" = m."sender"
+	LEFT JOIN "media" d ON d."chat" = m."chat" AND d."id" = m."id" AND d."sender" = m."sender"
+	LEFT JOIN "calls" l ON l."id" = m."id" AND m."kind" = 'call' `
+
+const messageColumns = `m."chat", m."id", m."sender", m."sender_lid", m."sender_name", m."from_me", m."kind", m."target", m."at",
+	m."status", m."reason", m."quoted", m."quoted_sender", m."quoted_text", m."mentions", m."forwarded", m."view_once", m."starred",
+	m."edited_at", m."revoked_at", m."deleted_at", m."seq",
+	coalesce(nullif(p."name", ''), nullif(p."push_name", ''), nullif(p."business_name", ''), m."sender_name"),
+	l."video", l."ended_at", l."outcome", ` + mediaColumns
+
 // Latest returns up to limit messages, newest first, without Raw and with texts of bounded
-// length. Status posts of contacts are left out. The order does not change from call to call.
+// length. Status posts of contacts are left out, and so are messages that only say something
+// about others. The order does not change from call to call.
 func (m *Messages) Latest(ctx context.Context, limit int) ([]Message, error) {
+	all, err := m.query(ctx, `substr(m."text", 1, CAST($1 AS INTEGER))`,
+		`WHERE m."chat" <> $2 AND `+shown+` ORDER BY m."at" DESC, m."seq" DESC LIMIT $3`, MaxText+1, statusChat, limit)
+	if err != nil {
+		// A worker of an earlier version has not brought its database to this schema yet.
+		if old, err := m.latestOfVersion2(ctx, limit); err == nil {
+			return old, nil
+		}
+		return nil, err
+	}
+	return cut(all), nil
+}
+
+func cut(all []Message) []Message {
+	for i := range all {
+		if utf8.RuneCountInString(all[i].Text) > MaxText {
+			all[i].Text = string([]rune(all[i].Text)[:MaxText]) + "…"
+		}
+	}
+	return all
+}
+
+func (m *Messages) latestOfVersion2(ctx context.Context, limit int) ([]Message, error) {
 	rows, err := m.db.QueryContext(ctx, `
 		SELECT "chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind",
 			substr("text", 1, CAST($1 AS INTEGER)), "target", "at", "status"
 		FROM "messages" WHERE "chat" <> $2 ORDER BY "at" DESC, "seq" DESC LIMIT $3`,
 		MaxText+1, statusChat, limit)
 	if err != nil {
-		return nil, fmt.Errorf("read the latest messages: %w", err)
+		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	var all []Message
 	for rows.Next() {
 		var msg Message
 		var at int64
-		err := rows.Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
-			&msg.Kind, &msg.Text, &msg.Target, &at, &msg.Status)
-		if err != nil {
-			return nil, fmt.Errorf("read the latest messages: %w", err)
+		if err := rows.Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
+			&msg.Kind, &msg.Text, &msg.Target, &at, &msg.Status); err != nil {
+			return nil, err
 		}
-		msg.At = time.UnixMilli(at)
-		if utf8.RuneCountInString(msg.Text) > MaxText {
-			msg.Text = string([]rune(msg.Text)[:MaxText]) + "…"
-		}
+		msg.At, msg.Name = time.UnixMilli(at), msg.SenderName
 		all = append(all, msg)
 	}
+	return cut(all), rows.Err()
+}
+
+// Filter chooses messages of one chat.
+type Filter struct {
+	Chat      string
+	From, To  time.Time // zero: from the first, to the last; both included
+	MediaOnly bool
+	FromMe    *bool
+	Search    string // part of the text, in any case
+	Limit     int    // 0: no limit
+	Offset    int
+}
+
+// InChat returns the messages of a chat that a filter chooses, newest first, with reactions
+// and without Raw, and how many there are without limit and offset.
+func (m *Messages) InChat(ctx context.Context, f Filter) (_ []Message, total int, err error) {
+	var args []any
+	mark := func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	where := `WHERE m."chat" = ` + mark(clean(f.Chat)) + ` AND ` + shown
+	if !f.From.IsZero() {
+		where += ` AND m."at" >= ` + mark(f.From.UnixMilli())
+	}
+	if !f.To.IsZero() {
+		where += ` AND m."at" <= ` + mark(f.To.UnixMilli())
+	}
+	if f.MediaOnly {
+		where += ` AND m.` + hasMedia
+	}
+	if f.FromMe != nil {
+		where += ` AND m."from_me" = ` + mark(*f.FromMe)
+	}
+	if f.Search != "" {
+		where += ` AND lower(m."text") LIKE ` + mark(like(f.Search)) + ` ESCAPE '\'`
+	}
+	if err := m.db.QueryRowContext(ctx, `SELECT count(*) FROM "messages" m `+where, args...).Scan(&total); err != nil {
+		return nil, 0, fmt.Errorf("count messages: %w", err)
+	}
+	all, err := m.query(ctx, `m."text"`, where+` ORDER BY m."at" DESC, m."seq" DESC`+page(f.Limit, f.Offset, mark), args...)
+	return all, total, err
+}
+
+// Message returns one message with its reactions and Raw; a fault.NotFound if there is none
+// with that id in chat.
+func (m *Messages) Message(ctx context.Context, chat, id string) (Message, error) {
+	all, err := m.query(ctx, `m."text"`, `WHERE m."chat" = $1 AND m."id" = $2 LIMIT 1`, clean(chat), clean(id))
+	if err == nil && len(all) == 0 {
+		err = notFound("read a message", sql.ErrNoRows)
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	msg := all[0]
+	err = m.db.QueryRowContext(ctx, `SELECT "raw" FROM "messages" WHERE "chat" = $1 AND "id" = $2 AND "sender" = $3`,
+		msg.Chat, msg.ID, msg.Sender).Scan(&msg.Raw)
+	if err != nil {
+		return Message{}, notFound("read a message", err)
+	}
+	return msg, m.question(ctx, &msg)
+}
+
+// question fills in what a poll asks.
+func (m *Messages) question(ctx context.Context, msg *Message) error {
+	if msg.Kind != Poll {
+		return nil
+	}
+	var q Question
+	var options string
+	err := m.db.QueryRowContext(ctx, `SELECT "question", "options", "selectable" FROM "polls" WHERE "chat" = $1 AND "id" = $2`, msg.Chat, msg.ID).
+		Scan(&q.Text, &options, &q.Selectable)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(options), &q.Options)
+	}
+	if err != nil {
+		return fmt.Errorf("read a poll: %w", err)
+	}
+	msg.Question = &q
+	return nil
+}
+
+// Voter is what somebody chose in a poll.
+type Voter struct {
+	Person  string
+	Options []string // none: took their vote back
+	At      time.Time
+}
+
+// Votes returns who chose what in a poll.
+func (m *Messages) Votes(ctx context.Context, chat, id string) ([]Voter, error) {
+	rows, err := m.db.QueryContext(ctx, `SELECT "voter", "options", "at" FROM "votes" WHERE "chat" = $1 AND "id" = $2 ORDER BY "at", "voter"`, clean(chat), clean(id))
+	if err != nil {
+		return nil, fmt.Errorf("read votes: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []Voter
+	for rows.Next() {
+		var v Voter
+		var options string
+		var at int64
+		err := rows.Scan(&v.Person, &options, &at)
+		if err == nil {
+			err = json.Unmarshal([]byte(options), &v.Options)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read votes: %w", err)
+		}
+		v.At = moment(at)
+		all = append(all, v)
+	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read the latest messages: %w", err)
+		return nil, fmt.Errorf("read votes: %w", err)
+	}
+	return all, nil
+}
+
+// Version is a text that a message had before it was edited.
+type Version struct {
+	Text string
+	At   time.Time
+}
+
+// Versions returns the earlier texts of a message, the first one first.
+func (m *Messages) Versions(ctx context.Context, chat, id string) ([]Version, error) {
+	rows, err := m.db.QueryContext(ctx, `SELECT "text", "at" FROM "edits" WHERE "chat" = $1 AND "id" = $2 ORDER BY "at", "edit"`, clean(chat), clean(id))
+	if err != nil {
+		return nil, fmt.Errorf("read earlier texts: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []Version
+	for rows.Next() {
+		var v Version
+		var at int64
+		if err := rows.Scan(&v.Text, &at); err != nil {
+			return nil, fmt.Errorf("read earlier texts: %w", err)
+		}
+		v.At = moment(at)
+		all = append(all, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read earlier texts: %w", err)
 	}
 	return all, nil
 }
@@ -63,4 +245,130 @@ func (m *Messages) SentRaw(ctx context.Context, chat, id string) ([]byte, error)
 		return nil, fmt.Errorf("read a sent message: %w", err)
 	}
 	return raw, nil
+}
+
+// Undecryptable counts the messages that came and could not be decrypted yet.
+func (m *Messages) Undecryptable(ctx context.Context) (n int, err error) {
+	err = m.db.QueryRowContext(ctx, `SELECT count(*) FROM "messages" WHERE "kind" = 'undecryptable'`).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count undecryptable messages: %w", err)
+	}
+	return n, nil
+}
+
+// query reads messages with their reactions.
+func (m *Messages) query(ctx context.Context, text, rest string, args ...any) ([]Message, error) {
+	all, err := m.rows(ctx, `SELECT `+text+`, `+messageColumns+fromMessages+rest, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read messages: %w", err)
+	}
+	if err := m.reactions(ctx, all); err != nil {
+		return nil, fmt.Errorf("read reactions: %w", err)
+	}
+	return all, nil
+}
+
+func (m *Messages) rows(ctx context.Context, query string, args ...any) ([]Message, error) {
+	rows, err := m.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	all := []Message{}
+	for rows.Next() {
+		var msg Message
+		var at, edited, revoked, deleted, seq int64
+		var mentions string
+		var video sql.NullBool
+		var ended sql.NullInt64
+		var outcome sql.NullString
+		var media mediaRow
+		err := rows.Scan(append([]any{
+			&msg.Text, &msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe, &msg.Kind, &msg.Target, &at,
+			&msg.Status, &msg.Reason, &msg.Quoted, &msg.QuotedSender, &msg.QuotedText, &mentions, &msg.Forwarded, &msg.ViewOnce, &msg.Starred,
+			&edited, &revoked, &deleted, &seq, &msg.Name, &video, &ended, &outcome,
+		}, media.places()...)...)
+		if err != nil {
+			return nil, err
+		}
+		msg.At, msg.EditedAt, msg.RevokedAt, msg.DeletedAt = time.UnixMilli(at), moment(edited), moment(revoked), moment(deleted)
+		msg.StoredAt = msg.At
+		if seq > earliestSeq {
+			msg.StoredAt = time.UnixMicro(seq)
+		}
+		msg.Mentions, msg.Media = strings.Fields(mentions), media.media()
+		if outcome.Valid {
+			msg.Call = &Call{
+				ID: msg.ID, Chat: msg.Chat, Caller: msg.Sender, CallerLID: msg.SenderLID, At: msg.At,
+				Video: video.Bool, EndedAt: moment(ended.Int64), Outcome: Outcome(outcome.String),
+			}
+		}
+		all = append(all, msg)
+	}
+	return all, rows.Err()
+}
+
+// earliestSeq is below all numbers of rows that are the time of their storing in
+// microseconds. Rows of before the third migration are numbered from 1.
+const earliestSeq = 1e15
+
+// reactions fills in the reactions to messages.
+func (m *Messages) reactions(ctx context.Context, all []Message) error {
+	const atOnce = 500
+	for len(all) > 0 {
+		part := all[:min(len(all), atOnce)]
+		all = all[len(part):]
+		place := map[[2]string]*Message{}
+		var args []any
+		mark := func(v any) string {
+			args = append(args, v)
+			return fmt.Sprintf("$%d", len(args))
+		}
+		var chats, ids []string
+		seen := map[string]bool{}
+		for i := range part {
+			place[[2]string{part[i].Chat, part[i].ID}] = &part[i]
+			if !seen[part[i].Chat] {
+				seen[part[i].Chat] = true
+				chats = append(chats, mark(part[i].Chat))
+			}
+		}
+		for i := range part {
+			ids = append(ids, mark(part[i].ID))
+		}
+		rows, err := m.db.QueryContext(ctx, `SELECT r."chat", r."id", r."person", r."from_me", r."emoji", r."at",
+				coalesce(nullif(p."name", ''), nullif(p."push_name", ''), p."business_name", '')
+			FROM "reactions" r LEFT JOIN "contacts" p ON p."jid" = r."person"
+			WHERE r."emoji" <> '' AND r."chat" IN (`+strings.Join(chats, ", ")+`) AND r."id" IN (`+strings.Join(ids, ", ")+`) ORDER BY r."at", r."person"`, args...)
+		if err != nil {
+			return err
+		}
+		err = func() error {
+			defer func() { _ = rows.Close() }()
+			for rows.Next() {
+				var chat, id string
+				var r Reacted
+				var at int64
+				if err := rows.Scan(&chat, &id, &r.Person, &r.FromMe, &r.Emoji, &at, &r.Name); err != nil {
+					return err
+				}
+				r.At = moment(at)
+				if msg := place[[2]string{chat, id}]; msg != nil {
+					msg.Reactions = append(msg.Reactions, r)
+				}
+			}
+			return rows.Err()
+		}()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func notFound(what string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fault.Wrap(fault.NotFound, "There is no such message.", fmt.Errorf("%s: %w", what, err))
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }

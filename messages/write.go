@@ -3,8 +3,8 @@ package messages
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -13,21 +13,29 @@ import (
 // the end; everything else that is stored already stays as it is.
 const insertMessage = `
 INSERT INTO "messages" ("chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind",
-	"text", "target", "at", "seq", "status", "raw")
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+	"text", "target", "at", "seq", "status", "raw", "quoted", "quoted_sender", "quoted_text", "mentions",
+	"forwarded", "view_once", "folded")
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 ON CONFLICT ("chat", "id", "sender") DO UPDATE SET
 	"sender_lid" = excluded."sender_lid", "sender_name" = excluded."sender_name",
 	"kind" = excluded."kind", "text" = excluded."text", "target" = excluded."target",
-	"raw" = excluded."raw"
+	"raw" = excluded."raw", "quoted" = excluded."quoted", "quoted_sender" = excluded."quoted_sender",
+	"quoted_text" = excluded."quoted_text", "mentions" = excluded."mentions",
+	"forwarded" = excluded."forwarded", "view_once" = excluded."view_once", "folded" = excluded."folded"
 WHERE "messages"."kind" = 'undecryptable' AND excluded."kind" <> 'undecryptable'`
 
 const upsertChat = `
-INSERT INTO "chats" ("jid", "lid", "name", "last_at") VALUES ($1, $2, $3, $4)
+INSERT INTO "chats" ("jid", "lid", "name", "last_at", "unread", "created_at", "updated_at")
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT ("jid") DO UPDATE SET
 	"lid" = CASE WHEN excluded."lid" <> '' THEN excluded."lid" ELSE "chats"."lid" END,
 	"name" = CASE WHEN excluded."name" <> '' THEN excluded."name" ELSE "chats"."name" END,
 	"last_at" = CASE WHEN excluded."last_at" > "chats"."last_at"
-		THEN excluded."last_at" ELSE "chats"."last_at" END`
+		THEN excluded."last_at" ELSE "chats"."last_at" END,
+	"unread" = "chats"."unread" + excluded."unread",
+	"created_at" = CASE WHEN excluded."created_at" <> 0 AND (excluded."created_at" < "chats"."created_at" OR "chats"."created_at" = 0)
+		THEN excluded."created_at" ELSE "chats"."created_at" END,
+	"updated_at" = excluded."updated_at"`
 
 const upsertContact = `
 INSERT INTO "contacts" ("jid", "lid", "name", "push_name", "business_name")
@@ -44,22 +52,23 @@ WHERE (excluded."lid" <> '' AND excluded."lid" <> "contacts"."lid")
 	OR (excluded."push_name" <> '' AND excluded."push_name" <> "contacts"."push_name")
 	OR (excluded."business_name" <> '' AND excluded."business_name" <> "contacts"."business_name")`
 
-// Save stores a message with its chat and its sender's name, all or nothing. A message that
-// is stored already is no error and changes nothing, so that a repeated delivery is harmless.
-// Events go into the outbox only with what is new.
+// Save stores a message with its chat and its sender's name, all or nothing, and does to
+// other messages what it says about them. A message that is stored already is no error and
+// changes nothing, so that a repeated delivery is harmless. Events go into the outbox only
+// with what is new.
 func (m *Messages) Save(ctx context.Context, msg Message, events ...Event) error {
-	return m.write(ctx, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg) })
+	return m.write(ctx, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) })
 }
 
-// SaveAll is Save for several messages in one transaction, without events: it is for what
-// happened long ago.
+// SaveAll is Save for several messages in one transaction, without events and without
+// counting them as unread: it is for what happened long ago.
 func (m *Messages) SaveAll(ctx context.Context, all []Message) error {
 	if len(all) == 0 {
 		return nil
 	}
 	return m.transact(ctx, "save messages", func(tx *sql.Tx) error {
 		for _, msg := range all {
-			if _, err := m.save(ctx, tx, msg); err != nil {
+			if _, err := m.save(ctx, tx, msg, false); err != nil {
 				return err
 			}
 		}
@@ -67,19 +76,60 @@ func (m *Messages) SaveAll(ctx context.Context, all []Message) error {
 	})
 }
 
-func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message) (fresh bool, err error) {
-	fresh, err = changed(tx.ExecContext(ctx, insertMessage,
-		clean(msg.Chat), clean(msg.ID), clean(msg.Sender), clean(msg.SenderLID), clean(msg.SenderName),
-		msg.FromMe, string(msg.Kind), clean(msg.Text), clean(msg.Target),
-		msg.At.UnixMilli(), m.nextSeq(), string(msg.Status), msg.Raw))
+func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message, live bool) (fresh bool, err error) {
+	msg = msg.cleaned()
+	seq, err := m.nextSeq(ctx, tx)
 	if err != nil {
 		return false, err
 	}
-	_, err = tx.ExecContext(ctx, upsertChat, clean(msg.Chat), clean(msg.ChatLID), "", msg.At.UnixMilli())
-	if err != nil || msg.FromMe || msg.SenderName == "" {
-		return fresh, err
+	about := msg.Target != "" && (msg.Kind == Reaction || msg.Kind == Vote)
+	fresh, err = changed(tx.ExecContext(ctx, insertMessage,
+		msg.Chat, msg.ID, msg.Sender, msg.SenderLID, msg.SenderName,
+		msg.FromMe, string(msg.Kind), msg.Text, msg.Target,
+		msg.At.UnixMilli(), seq, string(msg.Status), msg.Raw,
+		msg.Quoted, msg.QuotedSender, msg.QuotedText, strings.Join(msg.Mentions, " "),
+		msg.Forwarded, msg.ViewOnce, about))
+	if err != nil || !fresh {
+		return false, err
 	}
-	return fresh, saveContact(ctx, tx, Person{JID: msg.Sender, LID: msg.SenderLID, PushName: msg.SenderName})
+	folded, err := fold(ctx, tx, msg)
+	if err != nil {
+		return false, err
+	}
+	if err := saveParts(ctx, tx, msg); err != nil {
+		return false, err
+	}
+	at, unread := msg.At.UnixMilli(), 0
+	if folded {
+		at = 0
+	} else if live && !msg.FromMe && msg.Kind != Called {
+		unread = 1
+	}
+	_, err = tx.ExecContext(ctx, upsertChat, msg.Chat, msg.ChatLID, "", at, unread, at, time.Now().UnixMilli())
+	if err != nil || msg.FromMe || msg.SenderName == "" && msg.SenderLID == "" {
+		return true, err
+	}
+	return true, saveContact(ctx, tx, Person{JID: msg.Sender, LID: msg.SenderLID, PushName: msg.SenderName})
+}
+
+// saveParts stores what a message has beside itself.
+func saveParts(ctx context.Context, tx *sql.Tx, msg Message) error {
+	if msg.Media != nil {
+		if err := insertMedia(ctx, tx, msg); err != nil {
+			return err
+		}
+	}
+	if q := msg.Question; q != nil {
+		options, err := json.Marshal(cleanAll(q.Options))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO "polls" ("chat", "id", "question", "options", "selectable")
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT ("chat", "id") DO NOTHING`,
+			msg.Chat, msg.ID, clean(q.Text), string(options), q.Selectable)
+		return err
+	}
+	return nil
 }
 
 // SavePeople stores what is known of people by name, in one transaction.
@@ -101,71 +151,6 @@ func saveContact(ctx context.Context, tx *sql.Tx, p Person) error {
 	_, err := tx.ExecContext(ctx, upsertContact,
 		clean(p.JID), clean(p.LID), clean(p.Name), clean(p.PushName), clean(p.BusinessName))
 	return err
-}
-
-// NameChat stores the name of a chat, a group's subject for example.
-func (m *Messages) NameChat(ctx context.Context, jid, name string, events ...Event) error {
-	return m.write(ctx, "name a chat", events, func(tx *sql.Tx) (bool, error) {
-		_, err := tx.ExecContext(ctx, upsertChat, clean(jid), "", clean(name), 0)
-		return true, err
-	})
-}
-
-// order has the steps of a delivery from first to last.
-var order = []Delivery{Queued, NotSent, SentOut, Delivered, Read}
-
-// SetDelivery moves messages from me forward to d. Those that are there or further already,
-// and unknown ones, stay as they are; events go into the outbox if any moved.
-func (m *Messages) SetDelivery(ctx context.Context, chat string, ids []string, d Delivery, events ...Event) error {
-	return m.write(ctx, "set how far messages got", events, func(tx *sql.Tx) (moved bool, err error) {
-		for _, id := range ids {
-			one, err := advance(ctx, tx, chat, id, d)
-			if err != nil {
-				return false, err
-			}
-			moved = moved || one
-		}
-		return moved, nil
-	})
-}
-
-// Acknowledged says that WhatsApp's server took the message at that time.
-func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
-	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
-		moved, err := advance(ctx, tx, chat, id, SentOut)
-		if err != nil {
-			return false, err
-		}
-		_, err = tx.ExecContext(ctx,
-			`UPDATE "messages" SET "at" = $1 WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
-			at.UnixMilli(), clean(chat), clean(id))
-		return moved, err
-	})
-}
-
-// FailQueued marks what an earlier process left queued as failed: nobody sends it any more.
-// Should it have gone out after all, its receipts move it on.
-func (m *Messages) FailQueued(ctx context.Context) error {
-	return m.transact(ctx, "mark unsent messages", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1 WHERE "status" = $2`,
-			string(NotSent), string(Queued))
-		return err
-	})
-}
-
-func advance(ctx context.Context, tx *sql.Tx, chat, id string, d Delivery) (moved bool, err error) {
-	before := order[:max(slices.Index(order, d), 0)]
-	if len(before) == 0 {
-		return false, nil
-	}
-	args := []any{string(d), clean(chat), clean(id)}
-	marks := make([]string, len(before))
-	for i, b := range before {
-		args = append(args, string(b))
-		marks[i] = fmt.Sprintf("$%d", len(args))
-	}
-	return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1
-		WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" IN (`+strings.Join(marks, ", ")+`)`, args...))
 }
 
 func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) error) error {
@@ -192,4 +177,37 @@ func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) er
 // are no UTF-8. The message as it came is in Raw.
 func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+func cleanAll(all []string) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = clean(s)
+	}
+	return out
+}
+
+func (msg Message) cleaned() Message {
+	for _, s := range []*string{&msg.Chat, &msg.ChatLID, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName,
+		&msg.Text, &msg.Target, &msg.Quoted, &msg.QuotedSender, &msg.QuotedText} {
+		*s = clean(*s)
+	}
+	msg.Mentions = cleanAll(msg.Mentions)
+	return msg
+}
+
+// milli is a time as it is stored; 0 stands for the zero time.
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// moment is milli read back.
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }

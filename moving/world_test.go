@@ -141,7 +141,9 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 			FromMe: i%2 == 0, Kind: messages.Text, Text: text, At: time.UnixMilli(1700000000000 + int64(i)), Raw: blob(i),
 		}
 	}
-	ok(t, messages.New(db).SaveAll(ctx, all))
+	kept := messages.New(db)
+	ok(t, kept.SaveAll(ctx, all))
+	fill(t, kept)
 	ok(t, db.Close())
 
 	db, dialect, err := isolation.OpenKeys(ctx, access)
@@ -151,6 +153,27 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 	pair(t, container, jid, n)
 	ok(t, db.Close())
 	return inst
+}
+
+// fill puts something into every other table of a number's messages.
+func fill(t testing.TB, m *messages.Messages) {
+	t.Helper()
+	ctx, at := t.Context(), time.UnixMilli(1700000001000)
+	const friend, group = "491710000001@s.whatsapp.net", "120363000000000001@g.us"
+	said := func(id, target string, kind messages.Kind, text string) messages.Message {
+		return messages.Message{Chat: friend, ID: id, Sender: friend, Kind: kind, Text: text, Target: target, At: at}
+	}
+	picture := said("picture", "", messages.Image, "caption")
+	picture.Media = &messages.Media{Type: messages.ImageFile, MIME: "image/png", Size: 1 << 40, SHA256: blob(2), Key: blob(3), File: "made-here.png", State: messages.Waiting}
+	poll, vote := said("poll", "", messages.Poll, "Lunch?"), said("vote", "poll", messages.Vote, "")
+	poll.Question, vote.Votes = &messages.Question{Text: "Lunch?", Options: []string{"ja", "nö"}, Selectable: 1}, []string{"nö"}
+	ok(t, m.SaveAll(ctx, []messages.Message{
+		picture, poll, vote, said("edit", "picture", messages.Edited, "a better caption"), said("reaction", "picture", messages.Reaction, "👍"),
+	}))
+	ok(t, m.Receive(ctx, messages.Receipt{Chat: friend, Person: friend, IDs: []string{"M0"}, Step: messages.ReadIt, At: at, Whole: true}))
+	ok(t, m.SaveGroup(ctx, messages.GroupInfo{JID: group, Name: "Group", Members: []messages.Member{{JID: friend, LID: "1@lid", Role: "admin"}}}))
+	ok(t, m.SaveCall(ctx, messages.Call{ID: "call", Chat: friend, Caller: friend, At: at}, "1@lid"))
+	ok(t, m.NoteHistory(ctx, messages.HistoryProgress{Type: "RECENT", Chats: 1, Messages: 2, Percent: 100, At: at}))
 }
 
 // blob returns nil, nothing, every byte, and more.

@@ -20,8 +20,8 @@ var (
 	columnsOf = map[string]string{
 		engine.SQLite: `
 			SELECT m."name", c."name", upper(c."type"), c."notnull", c."pk"
-			FROM "sqlite_master" m, pragma_table_info(m."name") c
-			WHERE m."type" = 'table' AND m."name" NOT LIKE 'sqlite\_%' ESCAPE '\'
+			FROM pragma_table_list m, pragma_table_info(m."name") c
+			WHERE m."schema" = 'main' AND m."type" = 'table' AND m."name" NOT LIKE 'sqlite\_%' ESCAPE '\'
 			ORDER BY m."name", c."cid"`,
 		engine.Postgres: `
 			SELECT c.relname, a.attname, upper(t.typname), CASE WHEN a.attnotnull THEN 1 ELSE 0 END, coalesce(k.pos, 0)
@@ -63,6 +63,8 @@ var (
 )
 
 // Schema reads the schema of the wanted tables, in an order in which rows can be written.
+// SQLite's virtual tables, and those in which it keeps what is in them, are none: what fills
+// them here, triggers or the program, fills them there.
 func Schema(ctx context.Context, q queryer, name string, want Want) ([]Table, error) {
 	found := map[string]*Table{}
 	err := each(ctx, q, columnsOf[name], func(rows *sql.Rows) error {

@@ -39,7 +39,8 @@ func TestSchema(t *testing.T) {
 	db := database(t,
 		`CREATE TABLE "a_child" ("id" uuid, "p2" INTEGER, "p1" VARCHAR(20), "yes" BOOLEAN NOT NULL DEFAULT false, PRIMARY KEY ("id"), FOREIGN KEY ("p1", "p2") REFERENCES "parent")`,
 		`CREATE TABLE "parent" ("y" BIGINT, "x" TEXT, "data" bytea, "next" TEXT REFERENCES "parent" ("x"), PRIMARY KEY ("x", "y"))`,
-		`CREATE TABLE "left_out" ("t" TIMESTAMP)`)
+		`CREATE TABLE "left_out" ("t" TIMESTAMP)`,
+		`CREATE VIRTUAL TABLE "words" USING fts4("text")`)
 	got, err := tables.Schema(t.Context(), db, engine.SQLite, tables.Except("left_out"))
 	if err != nil {
 		t.Fatal(err)

@@ -145,6 +145,8 @@ func kindWord(k messages.Kind) string {
 		return "Voice message or audio"
 	case messages.Revoked:
 		return "This message was deleted"
+	case messages.Called:
+		return "Call"
 	case messages.Undecryptable:
 		return "This message could not be decrypted; it has been asked for again"
 	case messages.Other:

@@ -200,16 +200,14 @@ func TestKinds(t *testing.T) {
 			t.Fatalf("step %d: %v", i, err)
 		}
 	}
-	for kind, want := range map[messages.Kind]struct{ text, target string }{
-		messages.Edited:   {"without a typo", e.ID},
-		messages.Revoked:  {"", e.ID},
-		messages.Reaction: {"👍", mine.ID},
-	} {
-		m := p.one(string(kind), func(m messages.Message) bool { return m.Kind == kind })
-		if m.Text != want.text || m.Target != want.target {
-			t.Errorf("%s stored as %+v", kind, m)
-		}
+	m := p.one("the edited message", func(m messages.Message) bool { return m.ID == e.ID && !m.RevokedAt.IsZero() })
+	versions, err := p.messages.Versions(within(t), m.Chat, m.ID)
+	if err != nil || m.Text != "without a typo" || m.EditedAt.IsZero() || len(versions) != 1 || versions[0].Text != "with a typo" {
+		t.Errorf("stored as %+v with earlier texts %+v, %v", m, versions, err)
 	}
+	p.one("the reaction", func(m messages.Message) bool {
+		return m.ID == mine.ID && len(m.Reactions) == 1 && m.Reactions[0].Emoji == "👍" && m.Reactions[0].Name == "Friend"
+	})
 	for _, f := range []phone.File{
 		{Kind: phone.Image, MIME: "image/png", Caption: "a picture", Data: []byte("png")},
 		{Kind: phone.Document, MIME: "application/pdf", Name: "offer.pdf", Data: []byte("pdf")},

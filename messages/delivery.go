@@ -1,0 +1,193 @@
+package messages
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// order has the steps of a delivery from first to last.
+var order = []Delivery{Queued, NotSent, SentOut, Delivered, Read}
+
+// Receipt says how far somebody got with messages from me.
+type Receipt struct {
+	Chat    string // as for a Message
+	ChatLID string
+	Person  string
+	IDs     []string
+	Step    Step
+	At      time.Time
+	// Whole says that the chat has no other recipients, so that the messages themselves got
+	// that far too.
+	Whole bool
+}
+
+// Step is how far one person got with a message.
+type Step string
+
+// The steps; each includes those before it.
+const (
+	GotIt    Step = "delivered"
+	ReadIt   Step = "read"
+	PlayedIt Step = "played"
+)
+
+// Receive stores a receipt. In a group, where one reader is not all readers, messages count
+// as delivered at most. Events go into the outbox if it says anything new.
+func (m *Messages) Receive(ctx context.Context, r Receipt, events ...Event) error {
+	step := Delivered
+	if r.Whole && r.Step != GotIt {
+		step = Read
+	}
+	at := r.At.UnixMilli()
+	var delivered, read, played int64
+	switch r.Step {
+	case GotIt:
+		delivered = at
+	case ReadIt:
+		read = at
+	case PlayedIt:
+		played = at
+	default:
+		return fmt.Errorf("store a receipt: unknown step %q", r.Step)
+	}
+	return m.write(ctx, "store a receipt", events, func(tx *sql.Tx) (fresh bool, err error) {
+		for _, id := range r.IDs {
+			one, err := changed(tx.ExecContext(ctx, upsertReceipt, clean(r.Chat), clean(id), clean(r.Person), delivered, read, played))
+			if err != nil {
+				return false, err
+			}
+			fresh = fresh || one
+			for _, chat := range []string{r.Chat, r.ChatLID} { // the second for what was stored before the phone number was known
+				if chat == "" {
+					continue
+				}
+				if _, err := advance(ctx, tx, chat, id, step); err != nil {
+					return false, err
+				}
+			}
+		}
+		return fresh, nil
+	})
+}
+
+// The first time counts.
+const upsertReceipt = `
+INSERT INTO "receipts" ("chat", "id", "person", "delivered_at", "read_at", "played_at") VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT ("chat", "id", "person") DO UPDATE SET
+	"delivered_at" = CASE WHEN "receipts"."delivered_at" = 0 THEN excluded."delivered_at" ELSE "receipts"."delivered_at" END,
+	"read_at" = CASE WHEN "receipts"."read_at" = 0 THEN excluded."read_at" ELSE "receipts"."read_at" END,
+	"played_at" = CASE WHEN "receipts"."played_at" = 0 THEN excluded."played_at" ELSE "receipts"."played_at" END
+WHERE ("receipts"."delivered_at" = 0 AND excluded."delivered_at" <> 0)
+	OR ("receipts"."read_at" = 0 AND excluded."read_at" <> 0)
+	OR ("receipts"."played_at" = 0 AND excluded."played_at" <> 0)`
+
+// SetDelivery moves messages from me forward to d. Those that are there or further already,
+// and unknown ones, stay as they are; events go into the outbox if any moved.
+func (m *Messages) SetDelivery(ctx context.Context, chat string, ids []string, d Delivery, events ...Event) error {
+	return m.write(ctx, "set how far messages got", events, func(tx *sql.Tx) (moved bool, err error) {
+		for _, id := range ids {
+			one, err := advance(ctx, tx, chat, id, d)
+			if err != nil {
+				return false, err
+			}
+			moved = moved || one
+		}
+		return moved, nil
+	})
+}
+
+// Failed says that a message did not go out, and why, in words for a person.
+func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events ...Event) error {
+	return m.write(ctx, "note a failed message", events, func(tx *sql.Tx) (bool, error) {
+		return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = 'failed', "reason" = $1
+			WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" = 'queued'`, clean(reason), clean(chat), clean(id)))
+	})
+}
+
+// Acknowledged says that WhatsApp's server took the message at that time.
+func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
+	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
+		return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, "reason" = '',
+				"status" = CASE WHEN "status" IN ('queued', 'failed') THEN 'sent' ELSE "status" END
+			WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND ("status" IN ('queued', 'failed') OR "at" <> $4)`,
+			at.UnixMilli(), clean(chat), clean(id), at.UnixMilli()))
+	})
+}
+
+// interrupted is why messages of an earlier process failed.
+const interrupted = "This number was stopped before WhatsApp confirmed the message. It may or may not have gone out."
+
+// FailQueued marks what an earlier process left queued as failed: nobody sends it any more.
+// Should it have gone out after all, its receipts move it on.
+func (m *Messages) FailQueued(ctx context.Context) error {
+	return m.transact(ctx, "mark unsent messages", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE "messages" SET "status" = 'failed', "reason" = $1 WHERE "status" = 'queued'`, interrupted)
+		return err
+	})
+}
+
+func advance(ctx context.Context, tx *sql.Tx, chat, id string, d Delivery) (moved bool, err error) {
+	before := order[:max(slices.Index(order, d), 0)]
+	if len(before) == 0 {
+		return false, nil
+	}
+	args := []any{string(d), clean(chat), clean(id)}
+	marks := make([]string, len(before))
+	for i, b := range before {
+		args = append(args, string(b))
+		marks[i] = fmt.Sprintf("$%d", len(args))
+	}
+	return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1
+		WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" IN (`+strings.Join(marks, ", ")+`)`, args...))
+}
+
+// Progress is how far a message from me got, and with whom.
+type Progress struct {
+	Status Delivery
+	Reason string // why it failed, for a person to read
+	At     time.Time
+	People []Received
+}
+
+// Received are the times at which one person got a message, and did more with it; zero for
+// what did not happen yet.
+type Received struct {
+	Person                        string
+	DeliveredAt, ReadAt, PlayedAt time.Time
+}
+
+// Progress returns how far a message from me got; a fault.NotFound if there is none with
+// that id in chat.
+func (m *Messages) Progress(ctx context.Context, chat, id string) (Progress, error) {
+	var p Progress
+	var at int64
+	err := m.db.QueryRowContext(ctx, `SELECT "status", "reason", "at" FROM "messages" WHERE "chat" = $1 AND "id" = $2 AND "from_me"`,
+		clean(chat), clean(id)).Scan(&p.Status, &p.Reason, &at)
+	if err != nil {
+		return Progress{}, notFound("read how far a message got", err)
+	}
+	p.At = moment(at)
+	rows, err := m.db.QueryContext(ctx, `SELECT "person", "delivered_at", "read_at", "played_at" FROM "receipts"
+		WHERE "chat" = $1 AND "id" = $2 ORDER BY "person"`, clean(chat), clean(id))
+	if err != nil {
+		return Progress{}, fmt.Errorf("read receipts: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r Received
+		var delivered, read, played int64
+		if err := rows.Scan(&r.Person, &delivered, &read, &played); err != nil {
+			return Progress{}, fmt.Errorf("read receipts: %w", err)
+		}
+		r.DeliveredAt, r.ReadAt, r.PlayedAt = moment(delivered), moment(read), moment(played)
+		p.People = append(p.People, r)
+	}
+	if err := rows.Err(); err != nil {
+		return Progress{}, fmt.Errorf("read receipts: %w", err)
+	}
+	return p, nil
+}

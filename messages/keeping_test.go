@@ -1,0 +1,448 @@
+package messages_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"switchboard/fault"
+	"switchboard/messages"
+)
+
+const (
+	ben   = "491700000002@s.whatsapp.net"
+	group = "120363000000000001@g.us"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// about is a message from sender that says something about another one.
+func about(id, target string, kind messages.Kind, text, sender string, second int) messages.Message {
+	m := incoming(id, text)
+	m.Kind, m.Target, m.Sender, m.SenderName, m.At = kind, target, sender, "", m.At.Add(time.Duration(second)*time.Second)
+	return m
+}
+
+func texts(all []messages.Message) (out []string) {
+	for _, m := range all {
+		out = append(out, m.ID+":"+m.Text)
+	}
+	return out
+}
+
+func testEdits(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	save(t, m, incoming("A", "one"),
+		about("E1", "A", messages.Edited, "two", ann, 10),
+		about("E3", "A", messages.Edited, "four", ann, 30),
+		about("E2", "A", messages.Edited, "three", ann, 20), // overtaken
+		about("E3", "A", messages.Edited, "four", ann, 30),  // again
+		about("X", "A", messages.Edited, "forged", ben, 40),
+		about("Y", "unknown", messages.Edited, "of what was never seen", ann, 50))
+	all := latest(t, m)
+	if got, want := texts(all), []string{"Y:of what was never seen", "X:forged", "A:four"}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if at := all[2].EditedAt; !at.Equal(time.Unix(1_700_000_030, 0)) {
+		t.Errorf("edited at %v", at)
+	}
+	versions, err := m.Versions(t.Context(), ann, "A")
+	must(t, err)
+	var got []string
+	for _, v := range versions {
+		got = append(got, fmt.Sprint(v.Text, " ", v.At.Unix()-1_700_000_000))
+	}
+	if want := []string{"one 0", "two 10", "three 20"}; !slices.Equal(got, want) {
+		t.Errorf("earlier texts are %q, want %q", got, want)
+	}
+}
+
+func testRevocations(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	admin := about("R2", "B", messages.Revoked, "", ben, 20)
+	admin.Admin = true
+	save(t, m, incoming("A", "mine to take back"), incoming("B", "spam"), incoming("C", "stays"),
+		about("R1", "A", messages.Revoked, "", ann, 10), admin, about("R3", "C", messages.Revoked, "", ben, 30))
+	revoked := map[string]int64{}
+	for _, msg := range latest(t, m) {
+		revoked[msg.ID] = 0
+		if !msg.RevokedAt.IsZero() {
+			revoked[msg.ID] = msg.RevokedAt.Unix() - 1_700_000_000
+		}
+	}
+	if want := map[string]int64{"A": 10, "B": 20, "C": 0, "R3": 0}; !reflect.DeepEqual(revoked, want) {
+		t.Errorf("got %v, want %v", revoked, want)
+	}
+}
+
+func testReactions(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ben, Name: "Ben"}}))
+	mine := about("4", "A", messages.Reaction, "❤️", self, 4)
+	mine.FromMe = true
+	save(t, m, incoming("A", "hello"), incoming("B", "unloved"),
+		about("2", "A", messages.Reaction, "👍", ben, 2), about("1", "A", messages.Reaction, "😡", ben, 1), // the order is wrong
+		about("3", "A", messages.Reaction, "🙏", ann, 3), mine,
+		about("5", "A", messages.Reaction, "", ann, 5)) // taken back
+	all := latest(t, m)
+	if len(all) != 2 || len(all[0].Reactions) != 0 {
+		t.Fatalf("got %+v", all)
+	}
+	var got []string
+	for _, r := range all[1].Reactions {
+		got = append(got, r.Name+r.Emoji)
+	}
+	if want := []string{"Ben👍", "❤️"}; !slices.Equal(got, want) || !all[1].Reactions[1].FromMe {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func testReceipts(t *testing.T, open opener) {
+	t.Parallel()
+	m, _, events := boxed(t, open)
+	save(t, m, outgoing("A", "hello"))
+	at := func(second int64) time.Time { return time.Unix(1_700_000_000+second, 0) }
+	receive := func(step messages.Step, person string, second int64, whole bool, name string) {
+		t.Helper()
+		must(t, m.Receive(t.Context(), messages.Receipt{Chat: ann, Person: person, IDs: []string{"A", "unknown"}, Step: step, At: at(second), Whole: whole}, event(t, name)))
+	}
+	receive(messages.GotIt, ben, 1, false, "ben got it")
+	receive(messages.ReadIt, ben, 2, false, "ben read it")
+	receive(messages.ReadIt, ben, 9, false, "again")
+	if p, err := m.Progress(t.Context(), ann, "A"); err != nil || p.Status != messages.Delivered {
+		t.Fatalf("got %+v, %v", p, err)
+	}
+	receive(messages.PlayedIt, ann, 3, true, "ann played it")
+	p, err := m.Progress(t.Context(), ann, "A")
+	must(t, err)
+	if want := []messages.Received{{Person: ann, PlayedAt: at(3)}, {Person: ben, DeliveredAt: at(1), ReadAt: at(2)}}; p.Status != messages.Read || !reflect.DeepEqual(p.People, want) {
+		t.Errorf("got %+v", p)
+	}
+	if got, want := events(), []string{"ben got it", "ben read it", "ann played it"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := m.Progress(t.Context(), ann, "unknown"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("of an unknown message: %v", err)
+	}
+	save(t, m, outgoing("B", "never"))
+	must(t, m.Failed(t.Context(), ann, "B", "No."))
+	if p, err := m.Progress(t.Context(), ann, "B"); err != nil || p.Status != messages.NotSent || p.Reason != "No." {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+func testPolls(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	poll := incoming("P", "Lunch?")
+	poll.Kind, poll.Question = messages.Poll, &messages.Question{Text: "Lunch?", Options: []string{"yes", "no"}, Selectable: 1}
+	ballot := func(id, voter string, second int, options ...string) messages.Message {
+		v := about(id, "P", messages.Vote, "", voter, second)
+		v.Votes = options
+		return v
+	}
+	save(t, m, poll, ballot("2", ben, 2, "no"), ballot("1", ben, 1, "yes"), ballot("3", ann, 3, "yes", "no"), ballot("4", ann, 4))
+	got, err := m.Message(t.Context(), ann, "P")
+	must(t, err)
+	if !reflect.DeepEqual(got.Question, poll.Question) {
+		t.Errorf("got %+v", got.Question)
+	}
+	votes, err := m.Votes(t.Context(), ann, "P")
+	must(t, err)
+	if len(votes) != 2 || !slices.Equal(votes[0].Options, []string{"no"}) || len(votes[1].Options) != 0 || len(latest(t, m)) != 1 {
+		t.Errorf("got %+v", votes)
+	}
+}
+
+func testUnread(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	save(t, m, incoming("A", "one"), incoming("A", "one"), incoming("B", "two"), about("R", "A", messages.Reaction, "👍", ann, 1), outgoing("C", "mine"))
+	must(t, m.SaveAll(t.Context(), []messages.Message{incoming("old", "history")}))
+	unread := func() int {
+		t.Helper()
+		all, total, err := m.Chats(t.Context(), messages.ChatFilter{JID: ann})
+		must(t, err)
+		if total != 1 || len(all) != 1 {
+			t.Fatalf("got %+v", all)
+		}
+		return all[0].Unread
+	}
+	if n := unread(); n != 2 {
+		t.Errorf("%d unread", n)
+	}
+	none := 0
+	must(t, m.ChangeChat(t.Context(), ann, messages.ChatChange{Unread: &none}))
+	if n := unread(); n != 0 {
+		t.Errorf("%d unread after reading", n)
+	}
+}
+
+func testChats(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ben, LID: "88@lid", PushName: "Benny 100%"}}))
+	yes, pinned, week := true, time.Unix(1_700_000_000, 0), 7*24*time.Hour
+	for i, chat := range []string{ann, ben, group, "status@broadcast"} {
+		msg := incoming(fmt.Sprint(i), "hello")
+		msg.Chat, msg.At = chat, msg.At.Add(time.Duration(i)*time.Minute)
+		if chat == group {
+			msg.Kind = messages.Image
+		}
+		save(t, m, msg)
+	}
+	must(t, m.NameChat(t.Context(), group, "Family_1"))
+	must(t, m.ChangeChat(t.Context(), ann, messages.ChatChange{PinnedAt: &pinned, Ephemeral: &week}))
+	must(t, m.ChangeChat(t.Context(), ben, messages.ChatChange{Archived: &yes}))
+	for name, test := range map[string]struct {
+		filter messages.ChatFilter
+		want   []string
+		total  int
+	}{
+		"all":             {messages.ChatFilter{}, []string{ann, group, ben}, 3},
+		"first page":      {messages.ChatFilter{Limit: 2}, []string{ann, group}, 3},
+		"second page":     {messages.ChatFilter{Limit: 2, Offset: 2}, []string{ben}, 3},
+		"rest":            {messages.ChatFilter{Offset: 1}, []string{group, ben}, 3},
+		"archived":        {messages.ChatFilter{Archived: &yes}, []string{ben}, 1},
+		"with media":      {messages.ChatFilter{HasMedia: true}, []string{group}, 1},
+		"by push name":    {messages.ChatFilter{Search: "BENNY"}, []string{ben}, 1},
+		"by number":       {messages.ChatFilter{Search: "0000001@s"}, []string{ann}, 1},
+		"no wildcard":     {messages.ChatFilter{Search: "b%"}, []string{}, 0},
+		"percent sign":    {messages.ChatFilter{Search: "100%"}, []string{ben}, 1},
+		"underscore":      {messages.ChatFilter{Search: "family_1"}, []string{group}, 1},
+		"no such chat":    {messages.ChatFilter{Search: "nobody"}, []string{}, 0},
+		"beyond the last": {messages.ChatFilter{Limit: 5, Offset: 50}, []string{}, 3},
+	} {
+		all, total, err := m.Chats(t.Context(), test.filter)
+		must(t, err)
+		got := []string{}
+		for _, c := range all {
+			got = append(got, c.JID)
+		}
+		if !slices.Equal(got, test.want) || total != test.total {
+			t.Errorf("%s: got %q of %d, want %q of %d", name, got, total, test.want, test.total)
+		}
+	}
+	all, _, err := m.Chats(t.Context(), messages.ChatFilter{JID: ann})
+	must(t, err)
+	if c := all[0]; c.Name != "Ann" || !c.PinnedAt.Equal(pinned) || c.Ephemeral != week || !c.CreatedAt.Equal(incoming("", "").At) || messages.KindOfChat(c.JID) != messages.Direct {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func testInChat(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	for i := range 5 {
+		msg := incoming(fmt.Sprint(i), fmt.Sprint("Number ", i))
+		msg.At = msg.At.Add(time.Duration(i) * time.Minute)
+		if i == 3 {
+			msg.Kind = messages.Image
+			msg.Media = &messages.Media{Type: messages.ImageFile, MIME: "image/png", Size: 9, Key: []byte("key"), URL: "https://x", File: "f.png", State: messages.Waiting}
+		}
+		if i == 4 {
+			msg.FromMe, msg.Sender, msg.Quoted, msg.QuotedText, msg.Mentions, msg.Forwarded = true, self, "0", "Number 0", []string{ann, ben}, true
+		}
+		save(t, m, msg)
+	}
+	other := incoming("0", "in another chat")
+	other.Chat = ben
+	save(t, m, other, about("R", "0", messages.Reaction, "👍", ann, 1))
+	yes := true
+	minute := func(n int) time.Time { return incoming("", "").At.Add(time.Duration(n) * time.Minute) }
+	for name, test := range map[string]struct {
+		filter messages.Filter
+		want   []string
+		total  int
+	}{
+		"all":     {messages.Filter{}, []string{"4", "3", "2", "1", "0"}, 5},
+		"page":    {messages.Filter{Limit: 2, Offset: 1}, []string{"3", "2"}, 5},
+		"between": {messages.Filter{From: minute(1), To: minute(2)}, []string{"2", "1"}, 2},
+		"media":   {messages.Filter{MediaOnly: true}, []string{"3"}, 1},
+		"mine":    {messages.Filter{FromMe: &yes}, []string{"4"}, 1},
+		"search":  {messages.Filter{Search: "BER 2"}, []string{"2"}, 1},
+	} {
+		test.filter.Chat = ann
+		all, total, err := m.InChat(t.Context(), test.filter)
+		must(t, err)
+		var got []string
+		for _, msg := range all {
+			got = append(got, msg.ID)
+		}
+		if !slices.Equal(got, test.want) || total != test.total {
+			t.Errorf("%s: got %q of %d, want %q of %d", name, got, total, test.want, test.total)
+		}
+	}
+	all, _, err := m.InChat(t.Context(), messages.Filter{Chat: ann})
+	must(t, err)
+	if a := all[0]; a.Quoted != "0" || a.QuotedText != "Number 0" || !slices.Equal(a.Mentions, []string{ann, ben}) || !a.Forwarded || a.Media != nil {
+		t.Errorf("got %+v", a)
+	}
+	if b := all[1]; b.Media == nil || b.Media.File != "f.png" || string(b.Media.Key) != "key" || b.Name != "Ann" || b.StoredAt.Before(time.Now().Add(-time.Hour)) {
+		t.Errorf("got %+v", b)
+	}
+	if e := all[4]; len(e.Reactions) != 1 {
+		t.Errorf("got %+v", e)
+	}
+	if msg, err := m.Message(t.Context(), ann, "3"); err != nil || string(msg.Raw) != "\x01\x02\x03" || msg.Media == nil {
+		t.Errorf("got %+v, %v", msg, err)
+	}
+	if _, err := m.Message(t.Context(), ann, "unknown"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("of an unknown message: %v", err)
+	}
+	must(t, m.DeletedForMe(t.Context(), ann, "2", 1))
+	if _, total, err := m.InChat(t.Context(), messages.Filter{Chat: ann}); err != nil || total != 4 {
+		t.Errorf("%d left, %v", total, err)
+	}
+}
+
+func testSearch(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	for id, text := range map[string]string{
+		"mail": "write to ann@example.com, please", "url": "see https://example.org/Rooms_and-prices?x=1", "german": "Viele Grüße aus Köln",
+		"han": "我明天到酒店", "emoji": "👍👍", "greek": "Καλημέρα", "sql": `'; DROP TABLE "words"; -- 100%`, "or": "this OR that NEAR nothing",
+	} {
+		save(t, m, incoming(id, text))
+	}
+	save(t, m, incoming("edited", "the old words"), about("E", "edited", messages.Edited, "fresh paint", ann, 1),
+		incoming("revoked", "shameful secret"), about("R", "revoked", messages.Revoked, "", ann, 2))
+	for query, want := range map[string][]string{
+		"example": {"mail", "url"}, "EXAMPLE com": {"mail"}, "pric": {"url"}, "rooms prices": {"url"}, "Grüße": {"german"}, "köl viele": {"german"},
+		"酒店": {"han"}, "👍": {"emoji"}, "Καλημ": {"greek"}, "drop table": {"sql"}, "100": {"sql"}, "or": {"or", "url"}, "near": {"or"}, "'": {"sql"},
+		"old words": nil, "fresh": {"edited"}, "shameful": nil, "xample": nil, "": nil, "   ": nil, "*": nil, `"`: {"sql"}, "a* OR b": {}, "\\": nil,
+	} {
+		all, err := m.Search(t.Context(), query, 100)
+		must(t, err)
+		var got []string
+		for _, msg := range all {
+			got = append(got, msg.ID)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q finds %q, want %q", query, got, want)
+		}
+	}
+}
+
+func testPeople(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ann, LID: "77@lid", Name: "Ann"}, {JID: ben, PushName: "ben"}, {JID: "88@lid", LID: "88@lid"}}))
+	all, total, err := m.People(t.Context(), "", 2, 1)
+	must(t, err)
+	if total != 3 || len(all) != 2 || all[0].Display() != "Ann" || all[1].Display() != "ben" {
+		t.Errorf("got %+v of %d", all, total)
+	}
+	for _, address := range []string{ann, "77@lid"} {
+		if p, err := m.Person(t.Context(), address); err != nil || p.JID != ann || p.LID != "77@lid" {
+			t.Errorf("%s is %+v, %v", address, p, err)
+		}
+	}
+	if p, err := m.Person(t.Context(), "99@lid"); err != nil || p != (messages.Person{}) {
+		t.Errorf("nobody is %+v, %v", p, err)
+	}
+}
+
+func testGroups(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	g := messages.GroupInfo{JID: group, Name: "Family", Ephemeral: time.Hour, Members: []messages.Member{{JID: ann, LID: "77@lid", Role: "superadmin"}, {JID: ben}}}
+	must(t, m.SaveGroup(t.Context(), g))
+	name := "Friends"
+	must(t, m.ChangeGroup(t.Context(), messages.GroupChange{JID: group, Name: &name, Joined: []messages.Member{{JID: ben, Role: "admin"}, {JID: self}}, Left: []messages.Member{{JID: ann}}}))
+	members, err := m.Members(t.Context(), group)
+	must(t, err)
+	if want := []messages.Member{{JID: ben, Role: "admin"}, {JID: self}}; !reflect.DeepEqual(members, want) {
+		t.Errorf("got %+v", members)
+	}
+	chats, _, err := m.Chats(t.Context(), messages.ChatFilter{JID: group})
+	must(t, err)
+	if c := chats[0]; c.Name != "Friends" || c.Ephemeral != time.Hour {
+		t.Errorf("got %+v", c)
+	}
+	if p, err := m.Person(t.Context(), "77@lid"); err != nil || p.JID != ann {
+		t.Errorf("a member's addresses are no pair: %+v, %v", p, err)
+	}
+}
+
+func testCalls(t *testing.T, open opener) {
+	t.Parallel()
+	m, _, events := boxed(t, open)
+	call := messages.Call{ID: "C", Chat: ann, Caller: ann, Video: true, At: time.Unix(1_700_000_000, 0)}
+	for range 2 {
+		must(t, m.SaveCall(t.Context(), call, "", event(t, "offer")))
+	}
+	end := time.Unix(1_700_000_020, 0)
+	must(t, m.EndCall(t.Context(), "C", messages.Missed, end))
+	must(t, m.EndCall(t.Context(), "C", messages.Rejected, end.Add(time.Second)))
+	all := latest(t, m)
+	if len(all) != 1 || all[0].Kind != messages.Called || all[0].Call == nil || all[0].Call.Outcome != messages.Missed || !all[0].Call.EndedAt.Equal(end) || !all[0].Call.Video {
+		t.Errorf("got %+v", all)
+	}
+	if got := events(); len(got) != 1 {
+		t.Errorf("got %q", got)
+	}
+	for range 2 {
+		must(t, m.NoteHistory(t.Context(), messages.HistoryProgress{Type: "RECENT", Chats: 2, Messages: 10, Percent: 50, At: end}))
+	}
+	if h, err := m.History(t.Context()); err != nil || len(h) != 1 || h[0].Parts != 2 || h[0].Messages != 20 || h[0].Percent != 50 {
+		t.Errorf("got %+v, %v", h, err)
+	}
+}
+
+func testMedia(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	now := time.Unix(1_700_000_000, 0)
+	for i := range 3 {
+		msg := incoming(fmt.Sprint(i), "")
+		msg.Kind, msg.Media = messages.Image, &messages.Media{Type: messages.ImageFile, File: fmt.Sprint("f", i), State: messages.Waiting, NextAt: now.Add(time.Duration(i-1) * time.Minute)}
+		save(t, m, msg, msg)
+	}
+	due, next, err := m.WaitingMedia(t.Context(), now, 10)
+	must(t, err)
+	if len(due) != 2 || due[0].File != "f0" || due[1].ID != "1" || !next.Equal(now.Add(time.Minute)) {
+		t.Fatalf("got %+v, next %v", due, next)
+	}
+	f := due[0]
+	f.State, f.Size, f.StoredAt = messages.Stored, 5, now
+	must(t, m.SetMedia(t.Context(), f))
+	got, err := m.MediaOf(t.Context(), ann, "0")
+	must(t, err)
+	if !reflect.DeepEqual(got, f) {
+		t.Errorf("got %+v, want %+v", got, f)
+	}
+	var stored []string
+	must(t, m.EachStored(t.Context(), func(file string) { stored = append(stored, file) }))
+	if _, err := m.MediaNamed(t.Context(), "../f0"); fault.KindOf(err) != fault.NotFound || !slices.Equal(stored, []string{"f0"}) {
+		t.Errorf("got %q, %v", stored, err)
+	}
+}
+
+// The number of a row rises even when the clock goes back.
+func testSequence(t *testing.T, open opener) {
+	t.Parallel()
+	m, db := open(t)
+	save(t, m, incoming("A", "from the future"))
+	future := time.Now().Add(time.Hour).UnixMicro()
+	_, err := db.Exec(`UPDATE "messages" SET "seq" = $1`, future)
+	must(t, err)
+	m = messages.New(db)
+	save(t, m, incoming("B", "now"))
+	var seq int64
+	must(t, db.QueryRow(`SELECT "seq" FROM "messages" WHERE "id" = 'B'`).Scan(&seq))
+	if seq != future+1 {
+		t.Errorf("got %d, want %d", seq, future+1)
+	}
+}

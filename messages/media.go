@@ -1,0 +1,198 @@
+package messages
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Media is a file that belongs to a message: what it is, what it takes to fetch it, and where
+// it lies.
+type Media struct {
+	Type       Type
+	MIME       string
+	Name       string // as the sender calls it; nothing on disk has this name
+	Size       int64
+	Seconds    int // of audio and video
+	SHA256     []byte
+	EncSHA256  []byte
+	Key        []byte
+	DirectPath string
+	URL        string
+
+	// File is the name under which it is kept, made by this program; it is known before the
+	// file is there. State tells whether it is, and Place in which store: "" is the number's
+	// folder, else the bucket's name.
+	File     string
+	State    MediaState
+	Place    string
+	Tries    int
+	NextAt   time.Time
+	Error    string
+	StoredAt time.Time
+}
+
+// Type of media, in the words of go-whatsapp-web-multidevice.
+type Type string
+
+// The types.
+const (
+	ImageFile    Type = "image"
+	VideoFile    Type = "video"
+	VideoNote    Type = "video_note"
+	AudioFile    Type = "audio"
+	VoiceNote    Type = "ptt"
+	DocumentFile Type = "document"
+	StickerFile  Type = "sticker"
+)
+
+// MediaState is what has become of media.
+type MediaState string
+
+// The states.
+const (
+	Waiting MediaState = "waiting" // to be fetched
+	Left    MediaState = "left"    // with WhatsApp, until somebody asks
+	Stored  MediaState = "stored"
+	Gone    MediaState = "gone"    // WhatsApp has it no more
+	Removed MediaState = "removed" // was stored, and deleted as the settings say
+)
+
+// File tells which message media belong to.
+type File struct {
+	Chat, ID, Sender string
+	Media
+}
+
+const mediaColumns = `d."type", d."mime", d."name", d."size", d."seconds", d."sha256", d."enc_sha256", d."key", d."direct_path", d."url",
+	d."file", d."state", d."place", d."tries", d."next_at", d."error", d."stored_at"`
+
+// mediaRow is a row of media that may be missing.
+type mediaRow struct {
+	kind, mime, name, path, url, file, state, place, error sql.NullString
+	size, seconds, tries, next, stored                     sql.NullInt64
+	sha, enc, key                                          []byte
+}
+
+func (r *mediaRow) places() []any {
+	return []any{
+		&r.kind, &r.mime, &r.name, &r.size, &r.seconds, &r.sha, &r.enc, &r.key, &r.path, &r.url,
+		&r.file, &r.state, &r.place, &r.tries, &r.next, &r.error, &r.stored,
+	}
+}
+
+func (r *mediaRow) media() *Media {
+	if !r.file.Valid {
+		return nil
+	}
+	return &Media{
+		Type: Type(r.kind.String), MIME: r.mime.String, Name: r.name.String, Size: r.size.Int64, Seconds: int(r.seconds.Int64),
+		SHA256: r.sha, EncSHA256: r.enc, Key: r.key, DirectPath: r.path.String, URL: r.url.String,
+		File: r.file.String, State: MediaState(r.state.String), Place: r.place.String, Tries: int(r.tries.Int64),
+		NextAt: moment(r.next.Int64), Error: r.error.String, StoredAt: moment(r.stored.Int64),
+	}
+}
+
+// insertMedia takes a message that is cleaned.
+func insertMedia(ctx context.Context, tx *sql.Tx, msg Message) error {
+	d := msg.Media
+	_, err := tx.ExecContext(ctx, `INSERT INTO "media" ("chat", "id", "sender", "type", "mime", "name", "size", "seconds",
+			"sha256", "enc_sha256", "key", "direct_path", "url", "file", "state", "place", "next_at", "stored_at")
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`,
+		msg.Chat, msg.ID, msg.Sender, string(d.Type), clean(d.MIME), clean(d.Name), d.Size, d.Seconds,
+		d.SHA256, d.EncSHA256, d.Key, clean(d.DirectPath), clean(d.URL), d.File, string(d.State), d.Place, milli(d.NextAt), milli(d.StoredAt))
+	return err
+}
+
+// AddMedia stores what a message that is stored already has to fetch, unless it is known.
+func (m *Messages) AddMedia(ctx context.Context, f File) error {
+	return m.transact(ctx, "store media", func(tx *sql.Tx) error {
+		d := f.Media
+		return insertMedia(ctx, tx, Message{Chat: f.Chat, ID: f.ID, Sender: f.Sender, Media: &d}.cleaned())
+	})
+}
+
+// WaitingMedia returns up to limit media that are due to be fetched, those that wait longest
+// first, and when the next one is due after those; zero if none is.
+func (m *Messages) WaitingMedia(ctx context.Context, now time.Time, limit int) (due []File, next time.Time, err error) {
+	due, err = m.files(ctx, `WHERE d."state" = 'waiting' AND d."next_at" <= $1 ORDER BY d."next_at" LIMIT $2`, now.UnixMilli(), limit)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var at sql.NullInt64
+	err = m.db.QueryRowContext(ctx, `SELECT min("next_at") FROM "media" WHERE "state" = 'waiting' AND "next_at" > $1`, now.UnixMilli()).Scan(&at)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read waiting media: %w", err)
+	}
+	return due, moment(at.Int64), nil
+}
+
+// MediaOf returns the media of a message; a fault.NotFound if it has none.
+func (m *Messages) MediaOf(ctx context.Context, chat, id string) (File, error) {
+	return one(m.files(ctx, `WHERE d."chat" = $1 AND d."id" = $2`, clean(chat), clean(id)))
+}
+
+// MediaNamed returns the media with that file name; a fault.NotFound if there are none.
+func (m *Messages) MediaNamed(ctx context.Context, file string) (File, error) {
+	return one(m.files(ctx, `WHERE d."file" = $1`, clean(file)))
+}
+
+func one(all []File, err error) (File, error) {
+	if err == nil && len(all) == 0 {
+		err = notFound("read media", sql.ErrNoRows)
+	}
+	if err != nil {
+		return File{}, err
+	}
+	return all[0], nil
+}
+
+func (m *Messages) files(ctx context.Context, rest string, args ...any) ([]File, error) {
+	rows, err := m.db.QueryContext(ctx, `SELECT d."chat", d."id", d."sender", `+mediaColumns+` FROM "media" d `+rest, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read media: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []File
+	for rows.Next() {
+		var f File
+		var r mediaRow
+		if err := rows.Scan(append([]any{&f.Chat, &f.ID, &f.Sender}, r.places()...)...); err != nil {
+			return nil, fmt.Errorf("read media: %w", err)
+		}
+		f.Media = *r.media()
+		all = append(all, f)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read media: %w", err)
+	}
+	return all, nil
+}
+
+// SetMedia stores what became of media: State, Place, Tries, NextAt, Error, StoredAt, and
+// where they can be had now (DirectPath, URL) and Size.
+func (m *Messages) SetMedia(ctx context.Context, f File, events ...Event) error {
+	return m.write(ctx, "store the state of media", events, func(tx *sql.Tx) (bool, error) {
+		return changed(tx.ExecContext(ctx, `UPDATE "media" SET "state" = $1, "place" = $2, "tries" = $3, "next_at" = $4, "error" = $5,
+				"stored_at" = $6, "direct_path" = $7, "url" = $8, "size" = $9 WHERE "file" = $10`,
+			string(f.State), f.Place, f.Tries, milli(f.NextAt), clean(f.Error), milli(f.StoredAt), clean(f.DirectPath), clean(f.URL), f.Size, f.File))
+	})
+}
+
+// EachStored calls do with the name of every file that is stored in the number's folder.
+func (m *Messages) EachStored(ctx context.Context, do func(file string)) error {
+	rows, err := m.db.QueryContext(ctx, `SELECT "file" FROM "media" WHERE "state" = 'stored' AND "place" = ''`)
+	if err != nil {
+		return fmt.Errorf("read stored media: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var file string
+		if err := rows.Scan(&file); err != nil {
+			return fmt.Errorf("read stored media: %w", err)
+		}
+		do(file)
+	}
+	return rows.Err()
+}
