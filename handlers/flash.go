@@ -23,6 +23,7 @@ var flashes = map[string]views.Flash{
 	"person-gone": {Text: "The person was removed."},
 	"group":       {Text: "The group was saved."},
 	"group-gone":  {Text: "The group was removed."},
+	"key-revoked": {Text: "The key was revoked. It opens nothing any more."},
 	acted:         {},
 }
 

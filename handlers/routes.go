@@ -58,6 +58,7 @@ func (s *server) routes() chi.Router {
 			r.Post("/account/sessions/{session}/revoke", s.page(s.revokeSession))
 
 			r.Get("/instances/{id}", s.page(s.showNumber))
+			r.Get("/instances/{id}/access", s.page(s.showAccess))
 			r.Get("/instances/{id}/status", s.poll(s.pollStatus))
 			r.Get("/instances/{id}/pairing", s.poll(s.pollPairing))
 			r.Get("/instances/{id}/messages", s.poll(s.pollMessages))
@@ -98,6 +99,9 @@ func (s *server) routes() chi.Router {
 				r.Post("/instances/{id}/rename", s.page(s.renameNumber))
 				r.Post("/instances/{id}/delete", s.page(s.deleteNumber))
 				r.Post("/instances/{id}/messages", s.page(s.sendMessage))
+
+				r.Post("/instances/{id}/keys", s.page(s.createKey))
+				r.Post("/instances/{id}/keys/{key}/revoke", s.page(s.revokeKey))
 
 				r.Post("/instances/{id}/start", s.page(s.command(s.Instances.Start)))
 				r.Post("/instances/{id}/stop", s.page(s.command(s.Instances.Stop)))

@@ -43,7 +43,7 @@ func (r routed) String() string { return r.method + " " + r.pattern }
 func everyRoute(t *testing.T, s *site) []routed {
 	t.Helper()
 	var all []routed
-	fill := strings.NewReplacer("{id}", string(known), "{token}", "none", "{session}", "none")
+	fill := strings.NewReplacer("{id}", string(known), "{token}", "none", "{session}", "none", "{key}", "none")
 	err := chi.Walk(s.server.routes(), func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if !strings.HasPrefix(pattern, "/static/") {
 			all = append(all, routed{method, pattern, fill.Replace(pattern)})

@@ -82,6 +82,12 @@ type Options struct {
 	// Gateway serves all numbers to programs written for go-whatsapp-web-multidevice, mounted
 	// at /gowa; it does its own authentication. It may be nil.
 	Gateway http.Handler
+	// GatewayURL is the gateway's address, for people.
+	GatewayURL string
+	// Keys are those of the numbers' own APIs.
+	Keys Keys
+	// WorkerURL is the address of the API of the number that has a port, for people.
+	WorkerURL func(port int) string
 	// Ready says whether the panel can do its work: the control database answers.
 	Ready func(context.Context) error
 	// Simulated says that no worker reaches the real WhatsApp network; every page says so.

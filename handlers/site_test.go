@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"switchboard/auth"
 	"switchboard/instances"
 	"switchboard/journal"
+	"switchboard/keys"
+	"switchboard/settings/settingstest"
 	"switchboard/store"
 )
 
@@ -33,6 +36,7 @@ type site struct {
 	auth     *auth.Auth
 	numbers  *fakeNumbers
 	messages *fakeMessages
+	settings *settingstest.Memory
 	log      journal.Log // of every number
 	url      *url.URL
 	owner    int64 // the person that was made last
@@ -55,12 +59,14 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		}
 	})
 	base := &url.URL{Scheme: "http", Host: "panel.test", Path: "/"}
-	s := &site{t: t, numbers: &fakeNumbers{}, messages: &fakeMessages{}, log: journal.Log{Dir: t.TempDir(), Name: "worker.log"}, url: base}
+	s := &site{t: t, numbers: &fakeNumbers{}, messages: &fakeMessages{}, settings: &settingstest.Memory{}, log: journal.Log{Dir: t.TempDir(), Name: "worker.log"}, url: base}
 	o := Options{
 		Instances: s.numbers, Messages: s.messages, Version: "test",
-		Ready: func(context.Context) error { return nil },
-		Logs:  func(instances.ID) journal.Log { return s.log },
-		Log:   slog.New(slog.DiscardHandler),
+		Ready:     func(context.Context) error { return nil },
+		Keys:      keys.Ring{Settings: s.settings},
+		WorkerURL: func(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) },
+		Logs:      func(instances.ID) journal.Log { return s.log },
+		Log:       slog.New(slog.DiscardHandler),
 	}
 	for _, c := range change {
 		c(&o)

@@ -44,6 +44,10 @@ type Instance struct {
 	Version   string
 	StartedAt time.Time
 
+	// KeysUsed is when each key of the number's own API was last used, by the key's id, as
+	// the worker last said.
+	KeysUsed map[string]time.Time
+
 	// Pairing is what a person needs for pairing right now, nil when there is nothing.
 	// It holds secrets: it is never logged and never stored.
 	Pairing *Pairing
@@ -111,6 +115,8 @@ type Report struct {
 	RetryAt  time.Time `json:"retry_at,omitzero"`  // Restricted: when the limit ends, if WhatsApp said so
 	Pairing  *Pairing  `json:"pairing,omitempty"`
 	Settings int64     `json:"settings,omitempty"` // the revision that the worker works by
+	// KeysUsed is when each key of the number's own API was last used, by the key's id.
+	KeysUsed map[string]time.Time `json:"keys_used,omitempty"`
 }
 
 // PhoneCode answers a request for pairing by phone number.

@@ -3,6 +3,7 @@ package instances
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -272,7 +273,7 @@ func (r *runner) publish() {
 	defer r.mu.Unlock()
 	old, now := r.seen, r.inst
 	r.seen, r.asked = now, r.worker
-	old.ProvenAt, old.ActiveAt = now.ProvenAt, now.ActiveAt // a heartbeat is no change
+	old.ProvenAt, old.ActiveAt, old.KeysUsed = now.ProvenAt, now.ActiveAt, now.KeysUsed // a heartbeat is no change
 	if !reflect.DeepEqual(old, now) {
 		close(r.changed)
 		r.changed = make(chan struct{})
@@ -294,6 +295,7 @@ func (r *runner) nextChange() <-chan struct{} {
 // copy returns a copy that shares nothing.
 func (i Instance) copy() Instance {
 	i.LastLines = slices.Clone(i.LastLines)
+	i.KeysUsed = maps.Clone(i.KeysUsed)
 	if i.Pairing != nil {
 		p := *i.Pairing
 		if p.Passkey != nil {

@@ -127,6 +127,7 @@ func (r *runner) judge() {
 	r.inst.ProvenAt = report.ProvenAt
 	r.inst.ActiveAt = later(r.inst.ActiveAt, report.ActiveAt.Truncate(time.Millisecond))
 	r.inst.RetryAt = report.RetryAt
+	r.inst.KeysUsed = report.KeysUsed
 	r.inst.Pairing = report.Pairing
 	status, reason := report.Status, report.Reason
 	if status == Connected && time.Since(report.ProvenAt) > proofAge {

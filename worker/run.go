@@ -26,6 +26,7 @@ import (
 	"switchboard/gowa"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/keys"
 	"switchboard/lease"
 	"switchboard/whatsapp"
 )
@@ -100,7 +101,7 @@ func run(ctx context.Context, doc control.StartDocument, version string, guard *
 	defer end()
 	taken := db.keepLease(ctx, end, log)
 	go guard.renew(ctx, session)
-	serve(ctx, doc, version, session, port, socket, log)
+	serve(ctx, doc, version, db, session, port, socket, log)
 	if err := taken(); err != nil {
 		return exitCode(err), err
 	}
@@ -108,13 +109,19 @@ func run(ctx context.Context, doc control.StartDocument, version string, guard *
 }
 
 // serve answers on both listeners until ctx ends, the panel says stop, or one of them fails.
-func serve(ctx context.Context, doc control.StartDocument, version string, session *whatsapp.Session, port, socket net.Listener, log *slog.Logger) {
+func serve(ctx context.Context, doc control.StartDocument, version string, db handles, session *whatsapp.Session, port, socket net.Listener, log *slog.Logger) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), Log: log})
-	h := &handler{Session: session, api: api, stop: stop}
+	door := openDoor(ctx, doc.ID, db.main, log)
+	h := &handler{Session: session, api: api, door: door, stop: stop}
+	if len(doc.Settings) > 0 {
+		if err := h.Configure(ctx, doc.Settings); err != nil {
+			log.Error("settings cannot be read", "error", err)
+		}
+	}
 	public := &http.Server{
-		Handler: guarded(doc.ID, api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		Handler: guarded(door, api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	go trim(ctx)
@@ -196,7 +203,8 @@ func exitCode(err error) control.ExitCode {
 // handler is the worker as the panel sees it.
 type handler struct {
 	*whatsapp.Session
-	api  http.Handler
+	api  *gowa.API
+	door *keys.Door
 	stop context.CancelFunc
 }
 
@@ -205,9 +213,16 @@ var _ control.Handler = (*handler)(nil)
 // API is the REST API for whoever holds the control token.
 func (h *handler) API() http.Handler { return h.api }
 
+// Report is the session's, with what the session does not know.
+func (h *handler) Report() instances.Report {
+	r := h.Session.Report()
+	r.KeysUsed = h.door.Used()
+	return r
+}
+
 // Configure takes the settings to work by from now on.
 func (h *handler) Configure(_ context.Context, document json.RawMessage) error {
-	return configure(document, h.Session)
+	return configure(document, h.door, h.api, h.Session)
 }
 
 // Stop makes the worker end; it returns at once.

@@ -65,6 +65,16 @@ func (c config) BaseURL(port int) *url.URL {
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: c.BasePath}
 }
 
+// workerURL returns where people reach the API of a number that has a port: where workers
+// listen, or, when that is every address, on the machine of the panel's own address.
+func (c config) workerURL(panel *url.URL) func(port int) string {
+	host := c.WorkerHost
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = panel.Hostname()
+	}
+	return func(port int) string { return "http://" + net.JoinHostPort(host, strconv.Itoa(port)) }
+}
+
 // origins are those beside the request's own host from which forms may come: the address
 // that browsers use, where a reverse proxy does not pass it on.
 func (c config) origins() []string {

@@ -20,6 +20,7 @@ import (
 	"switchboard/handlers/gateway"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/keys"
 	"switchboard/moving"
 	"switchboard/processes"
 	"switchboard/resources"
@@ -140,10 +141,13 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Auth:      people,
 		Messages:  messageReader{databases},
 		Logs:      logsIn(s.dir),
-		API:       api.New(api.Options{Instances: supervisor, Auth: people, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log}),
+		API:       api.New(api.Options{Instances: supervisor, Auth: people, Keys: keys.Ring{Settings: keeper}, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log}),
 		Gateway: gateway.New(gateway.Options{
 			Instances: supervisor, Auth: people, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
 		}),
+		GatewayURL:     base.JoinPath("gowa").String(),
+		Keys:           keys.Ring{Settings: keeper},
+		WorkerURL:      c.workerURL(base),
 		Ready:          s.store.Ping,
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,

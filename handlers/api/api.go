@@ -62,6 +62,7 @@ type Door interface {
 type Options struct {
 	Instances Supervisor
 	Auth      Door
+	Keys      Keys
 	// Usage measures a process; false when it cannot be measured.
 	Usage func(pid int) (cpuPercent float64, rssBytes int64, ok bool)
 	// Logs is where the process of a number writes its log.
@@ -107,6 +108,10 @@ func newServer(o Options) *server {
 
 	s.mux.Get("/instances/{id}/qr", s.answer(s.showQR))
 	s.mux.Post("/instances/{id}/pair-code", s.answer(s.pairByCode))
+
+	s.mux.Get("/instances/{id}/keys", s.answer(s.listKeys))
+	s.mux.Post("/instances/{id}/keys", s.answer(s.createKey))
+	s.mux.Delete("/instances/{id}/keys/{key}", s.answer(s.revokeKey))
 
 	s.mux.Get("/instances/{id}/logs", s.answer(s.showLog))
 

@@ -20,6 +20,8 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/journal"
+	"switchboard/keys"
+	"switchboard/settings/settingstest"
 	"switchboard/store"
 )
 
@@ -168,6 +170,7 @@ func (s *supervisor) API(v instances.Viewer, id instances.ID) (http.RoundTripper
 type site struct {
 	t                            *testing.T
 	supervisor                   *supervisor
+	settings                     settingstest.Memory
 	handler                      http.Handler
 	auth                         *auth.Auth
 	ownerID, operatorID          int64
@@ -200,7 +203,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) options() Options {
 	return Options{
-		Instances: s.supervisor, Auth: s.auth, BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
+		Instances: s.supervisor, Auth: s.auth, Keys: keys.Ring{Settings: &s.settings}, BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
 		Usage: func(pid int) (float64, int64, bool) { return 1.5, 19 << 20, pid == 4711 },
 		Logs:  func(instances.ID) journal.Log { return s.log },
 	}

@@ -57,7 +57,7 @@ func TestForeignIsUnknown(t *testing.T) {
 	for _, route := range []struct{ method, path, body string }{
 		{"GET", "", ""}, {"PATCH", "", `{"name":"x"}`}, {"DELETE", "", ""},
 		{"POST", "/start", ""}, {"POST", "/stop", ""}, {"POST", "/restart", ""}, {"POST", "/reconnect", ""},
-		{"POST", "/logout", ""}, {"POST", "/pair", ""}, {"GET", "/qr", ""}, {"GET", "/logs", ""}, {"POST", "/pair-code", `{"phone":"491700000001"}`},
+		{"POST", "/logout", ""}, {"POST", "/pair", ""}, {"GET", "/qr", ""}, {"GET", "/logs", ""}, {"GET", "/keys", ""}, {"POST", "/keys", `{"name":"x"}`}, {"POST", "/pair-code", `{"phone":"491700000001"}`},
 		{"GET", "/api/app/status", ""}, {"POST", "/api/send/message", `{}`},
 	} {
 		foreign := s.send(s.other, route.method, "/instances/"+string(id)+route.path, route.body)

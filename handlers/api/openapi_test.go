@@ -83,7 +83,7 @@ func TestDocumentedMembers(t *testing.T) {
 	t.Parallel()
 	schemas := read(t).Components.Schemas
 	for name, v := range map[string]any{
-		"Instance": instance{}, "Resources": usage{}, "Problem": problem{}, "Code": instances.PhoneCode{}, "LogLine": logLine{},
+		"Instance": instance{}, "Resources": usage{}, "Problem": problem{}, "Code": instances.PhoneCode{}, "LogLine": logLine{}, "Key": key{},
 	} {
 		var members, documented []string
 		for field := range reflect.TypeOf(v).Fields() {
