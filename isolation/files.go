@@ -28,15 +28,17 @@ type files struct {
 	log *slog.Logger
 }
 
-func openFiles(storageDir string, log *slog.Logger) (place, error) {
+func openFiles(storageDir string, o options) (place, error) {
 	dir, err := filepath.Abs(filepath.Join(storageDir, "instances"))
 	if err != nil {
 		return nil, fmt.Errorf("find storage folder: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, folderFault(dir, err)
+	if !o.asFound {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, folderFault(dir, err)
+		}
 	}
-	return files{dir, log}, nil
+	return files{dir, o.log}, nil
 }
 
 func (f files) engine() string { return engine.SQLite }
@@ -147,7 +149,7 @@ func (f files) drop(ctx context.Context, id instances.ID) error {
 
 func (f files) unknown(_ context.Context, known []instances.ID) ([]Leftover, error) {
 	entries, err := os.ReadDir(f.dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, folderFault(f.dir, err)
 	}
 	var all []Leftover

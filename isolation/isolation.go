@@ -55,6 +55,7 @@ type options struct {
 	log     *slog.Logger
 	vault   Vault
 	secrets Secrets
+	asFound bool
 }
 
 // WithLog makes provisioning and dropping tell each step at debug level.
@@ -63,6 +64,10 @@ func WithLog(log *slog.Logger) Option { return func(o *options) { o.log = log } 
 // WithVault says where the passwords of numbers are kept, and how they are encrypted.
 // PostgreSQL needs it.
 func WithVault(v Vault, s Secrets) Option { return func(o *options) { o.vault, o.secrets = v, s } }
+
+// AsFound makes Open change nothing: no folder is made, and a control database that is open
+// to everybody stays so. It is for a look.
+func AsFound() Option { return func(o *options) { o.asFound = true } }
 
 // Vault keeps one encrypted password for each instance.
 type Vault interface {
@@ -94,7 +99,7 @@ func Open(ctx context.Context, uri, storageDir string, opts ...Option) (*Databas
 	}
 	var p place
 	if name == engine.SQLite {
-		p, err = openFiles(storageDir, o.log)
+		p, err = openFiles(storageDir, o)
 	} else {
 		p, err = openServer(ctx, uri, o)
 	}

@@ -69,6 +69,9 @@ func openServer(ctx context.Context, uri string, o options) (place, error) {
 		return nil, err
 	}
 	s := &server{uri: uri, db: db, vault: o.vault, secrets: o.secrets, log: o.log, places: make(chan struct{}, provisions)}
+	if o.asFound {
+		return s, nil
+	}
 	if err = s.permitted(ctx); err == nil {
 		err = s.closeControl(ctx)
 	}
@@ -99,18 +102,20 @@ func (s *server) permitted(ctx context.Context) error {
 		name, quote(name)), ErrRefused)
 }
 
+// askControl asks whether every role may enter the control database.
+const askControl = `SELECT current_database(), has_database_privilege('public', current_database(), 'CONNECT')`
+
 // closeControl makes sure that numbers' roles cannot enter the control database, which by
 // default everybody can.
 func (s *server) closeControl(ctx context.Context) error {
 	var name string
 	var open bool
-	const ask = `SELECT current_database(), has_database_privilege('public', current_database(), 'CONNECT')`
-	if err := s.db.QueryRowContext(ctx, ask).Scan(&name, &open); err != nil || !open {
+	if err := s.db.QueryRowContext(ctx, askControl).Scan(&name, &open); err != nil || !open {
 		return err
 	}
 	_, err := s.db.ExecContext(ctx, fmt.Sprintf(`GRANT CONNECT ON DATABASE %[1]s TO CURRENT_USER; REVOKE ALL ON DATABASE %[1]s FROM PUBLIC`, quote(name)))
 	if err == nil {
-		err = s.db.QueryRowContext(ctx, ask).Scan(&name, &open)
+		err = s.db.QueryRowContext(ctx, askControl).Scan(&name, &open)
 	}
 	if err != nil || open {
 		return fault.Wrap(fault.Unavailable, fmt.Sprintf(

@@ -77,6 +77,15 @@ const (
 // program is among it, and no rule does.
 var handled = landlock.Config{HandledAccessFS: landlock.V9.HandledAccessFS, Scoped: landlock.V9.Scoped}
 
+// Available returns the version of Landlock that the kernel has, 0 without one.
+func Available() int {
+	abi, err := ll.LandlockGetABIVersion()
+	if err != nil {
+		return 0
+	}
+	return max(abi, 0)
+}
+
 // Confine confines the process with all its threads, now and until it ends; what is open
 // already stays open. A kernel that has no Landlock, or only an older one, enforces what it
 // can, which is no error. After an error the process may be confined in part, and should end.
@@ -85,8 +94,8 @@ func Confine(r Rules) (Effective, error) {
 	if err := ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Effective{}, fmt.Errorf("renounce new privileges: %w", err)
 	}
-	abi, err := ll.LandlockGetABIVersion()
-	if err != nil || abi < 1 {
+	abi := Available()
+	if abi < 1 {
 		return Effective{}, nil
 	}
 	own := reading | writing

@@ -33,7 +33,7 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 	if name == engine.SQLite {
 		db, err = openFile(ctx, uri)
 	} else {
-		db, err = engine.OpenPostgres(ctx, uri, engine.Pool{Open: 4, Idle: 30 * time.Second, Wait: 5 * time.Second})
+		db, err = engine.OpenPostgres(ctx, uri, engine.Pool{Open: Connections, Idle: 30 * time.Second, Wait: 5 * time.Second})
 	}
 	if err != nil {
 		return nil, err
@@ -43,6 +43,37 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 		return nil, err
 	}
 	return &Store{db: db, engine: name}, nil
+}
+
+// Connections is how many a Store has at most, where they are counted.
+const Connections = 4
+
+// Look opens the control database for reading as it is, and changes nothing. A database that
+// has another schema than this program's is open all the same, as the versions tell: then
+// nothing but Close may be called. What cannot be opened is a fault, as with Open; that it does
+// not exist yet is one that wraps fs.ErrNotExist.
+func Look(ctx context.Context, uri string) (s *Store, has, newest int64, err error) {
+	name, err := engine.Of(uri)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	var db *sql.DB
+	if name == engine.SQLite {
+		var file engine.File
+		if file, err = engine.ParseFile(uri); err == nil {
+			db, err = file.OpenAsFound(ctx)
+		}
+	} else {
+		db, err = engine.OpenPostgres(ctx, uri, engine.Pool{Open: 1, Idle: time.Second, Wait: 5 * time.Second})
+	}
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if has, newest, err = migrations.Version(ctx, db, name, migrations.Panel); err != nil {
+		_ = db.Close()
+		return nil, 0, 0, err
+	}
+	return &Store{db: db, engine: name}, has, newest, nil
 }
 
 // Close closes the database.

@@ -44,6 +44,7 @@ func commands() []command {
 		{"restore", "bring back a backup, or a deleted number", restore},
 		{"migrate-database", "move everything between SQLite and PostgreSQL", migrateDatabase},
 		{"import", "take paired numbers over from another program", importNumbers},
+		{"doctor", "check this installation, and say what to do about what is wrong", doctor},
 		{"version", "print the version", printVersion},
 		{"help", "print this text", help},
 		{"worker", "run one number (started by serve, not by people)", runWorker},

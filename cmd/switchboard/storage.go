@@ -38,6 +38,38 @@ func (s *storage) Close() error { return s.store.Close() }
 // start. Everything that can be wrong is looked at before anything is made or changed.
 // newKey permits a second key where the first is lost.
 func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
+	s, err := findStorage(c)
+	if err != nil {
+		return nil, err
+	}
+	dir, key := s.dir, s.key
+	_, missing := os.Stat(dir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, refuse("STORAGE_DIR needs the folder %s, which cannot be made: %s. Choose another folder.", dir, reasonOf(err))
+	}
+	undo := func() {
+		if missing != nil {
+			_ = os.Remove(dir) // only if it is empty
+		}
+	}
+	opened, err := store.Open(ctx, c.DBURI)
+	if err != nil {
+		undo()
+		return nil, &refusal{faults: []string{sentence(err)}}
+	}
+	s.store = opened
+	if key == "" {
+		if err := s.makeKey(ctx, newKey); err != nil {
+			undo()
+			return nil, errors.Join(err, opened.Close())
+		}
+	}
+	return s, nil
+}
+
+// findStorage looks at everything that can be wrong before the control database is opened,
+// and changes nothing. The store is not open yet, and the key is "" if there is none.
+func findStorage(c config) (*storage, error) {
 	dir, err := filepath.Abs(c.StorageDir)
 	if err != nil {
 		return nil, refuse("STORAGE_DIR cannot be found: %s.", err)
@@ -66,27 +98,7 @@ func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
 			return nil, err
 		}
 	}
-	_, missing := os.Stat(dir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, refuse("STORAGE_DIR needs the folder %s, which cannot be made: %s. Choose another folder.", dir, reasonOf(err))
-	}
-	undo := func() {
-		if missing != nil {
-			_ = os.Remove(dir) // only if it is empty
-		}
-	}
-	opened, err := store.Open(ctx, c.DBURI)
-	if err != nil {
-		undo()
-		return nil, &refusal{faults: []string{sentence(err)}}
-	}
-	s.store, s.key = opened, key
-	if key == "" {
-		if err := s.makeKey(ctx, newKey); err != nil {
-			undo()
-			return nil, errors.Join(err, opened.Close())
-		}
-	}
+	s.key = key
 	return s, nil
 }
 
