@@ -16,6 +16,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+
+	"switchboard/audit"
 )
 
 // Auth answers who somebody is. It is safe for concurrent use.
@@ -24,6 +26,7 @@ type Auth struct {
 	cookies  *cookies
 	hasher   *hasher
 	throttle *throttle
+	refused  audit.Rarely // tokens that nobody knows
 	address  func(*http.Request) string
 	log      *slog.Logger
 }
@@ -60,6 +63,9 @@ func New(store Store, o Options) *Auth {
 		log:      o.Log,
 	}
 }
+
+// Address returns the address that a request came from, without port.
+func (a *Auth) Address(r *http.Request) string { return a.address(r) }
 
 func connectionAddress(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)

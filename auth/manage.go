@@ -240,6 +240,7 @@ func (a *Auth) SetPasswordByLink(w http.ResponseWriter, r *http.Request, token, 
 	if err := a.setPassword(r.Context(), u, password); err != nil {
 		return err
 	}
+	by(r.Context(), u).Action = "password.set"
 	return a.start(w, r, u)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/audit"
 	"switchboard/fault"
 )
 
@@ -53,6 +54,7 @@ func (a *Auth) Middleware(fail func(http.ResponseWriter, *http.Request, error)) 
 			v.user, v.signedIn = s.Values[valueUser].(User)
 			v.session, _ = s.Values[valueSession].(Session)
 			if v.signedIn {
+				by(r.Context(), v.user)
 				v.session = a.touch(r, v.session)
 			} else if s.IsNew && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 				if err := s.Save(r, w); err != nil {
@@ -63,6 +65,13 @@ func (a *Auth) Middleware(fail func(http.ResponseWriter, *http.Request, error)) 
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, v)))
 		})
 	}
+}
+
+// by tells the audit log who a request is from.
+func by(ctx context.Context, u User) *audit.Entry {
+	e := audit.Of(ctx)
+	e.User, e.Who = u.ID, u.Email
+	return e
 }
 
 // touch notes that a session is in use, at most once a minute.
@@ -136,6 +145,8 @@ func (a *Auth) verify(w http.ResponseWriter, r *http.Request, email, password st
 		return User{}, err
 	}
 	if !ok {
+		// An unknown address is left out: it may be a password that was typed into the wrong field.
+		by(r.Context(), user).Action = "sign-in.refused"
 		a.log.Warn("sign-in refused", "address", address)
 		return User{}, errWrong
 	}
@@ -175,6 +186,9 @@ func (a *Auth) start(w http.ResponseWriter, r *http.Request, user User) error {
 	if err := s.Save(r, w); err != nil {
 		return unavailable(err)
 	}
+	if e := by(r.Context(), user); e.Action == "" {
+		e.Action = "sign-in"
+	}
 	a.log.Info("signed in", "user", user.ID, "address", a.address(r))
 	return nil
 }
@@ -187,6 +201,9 @@ func (a *Auth) SignOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Options.MaxAge = -1
+	if _, ok := UserFrom(r.Context()); ok {
+		audit.Of(r.Context()).Action = "sign-out"
+	}
 	return unavailable(s.Save(r, w))
 }
 

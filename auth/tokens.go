@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"switchboard/audit"
 	"switchboard/fault"
 	"switchboard/instances"
 )
@@ -105,17 +106,23 @@ func (a *Auth) revokeToken(ctx context.Context, user int64, id string) error {
 // allows. A token that is unknown,
 // revoked or expired is a fault.Unauthenticated that says which.
 func (a *Auth) ByToken(ctx context.Context, secret string) (User, Token, error) {
-	unknown := fault.New(fault.Unauthenticated, "This API token is not known here.")
+	unknown := func() (User, Token, error) {
+		if e := audit.Of(ctx); a.refused.Now(network(e.Address)) {
+			e.Action, e.Detail = "token.refused", "not known"
+		}
+		return User{}, Token{}, fault.New(fault.Unauthenticated, "This API token is not known here.")
+	}
 	if bare, ok := strings.CutPrefix(secret, TokenPrefix); !ok || !isSecret(bare) {
-		return User{}, Token{}, unknown
+		return unknown()
 	}
 	t, user, err := a.store.TokenByHash(ctx, hashSecret(secret))
 	if fault.KindOf(err) == fault.NotFound {
-		return User{}, Token{}, unknown
+		return unknown()
 	}
 	if err != nil {
 		return User{}, Token{}, unavailable(err)
 	}
+	by(ctx, user).Via = "token " + t.ID
 	now := time.Now()
 	switch {
 	case !t.RevokedAt.IsZero():

@@ -84,6 +84,7 @@ func (a *Auth) ChangePassword(w http.ResponseWriter, r *http.Request, current, p
 	if err := a.setPassword(r.Context(), user, password); err != nil {
 		return err
 	}
+	by(r.Context(), user).Action = "password.change"
 	return a.start(w, r, user)
 }
 

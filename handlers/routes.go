@@ -14,6 +14,9 @@ func (s *server) routes() chi.Router {
 	r := chi.NewRouter()
 	root := r
 	r.Use(s.recoverPanic, secureHeaders, middleware.GetHead)
+	if s.Audit != nil {
+		r.Use(s.Audit.Middleware(s.Auth.Address))
+	}
 
 	r.Get("/healthz", s.alive)
 	r.Get("/readyz", s.ready)
@@ -79,6 +82,9 @@ func (s *server) routes() chi.Router {
 				r.Post("/people/{person}/enable", s.page(s.switchPerson(false)))
 				r.Post("/people/{person}/delete", s.page(s.deletePerson))
 				r.Post("/people/{person}/sessions/{session}/revoke", s.page(s.revokeSessionOf))
+
+				r.Get("/audit", s.page(s.showAudit))
+				r.Get("/audit/export", s.page(s.exportAudit))
 
 				r.Get("/groups/new", s.page(s.newGroup))
 				r.Post("/groups", s.page(s.createGroup))

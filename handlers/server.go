@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"switchboard/audit"
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
@@ -97,6 +98,8 @@ type Options struct {
 	// URL is how browsers reach the panel, with its sub-path and without a slash at the end;
 	// links that are passed on begin with it.
 	URL string
+	// Audit is the record of what people do; nil keeps none.
+	Audit *audit.Log
 	// Mail sends invitations; nil where no mail server is set.
 	Mail Mailer
 	// BasePath is the sub-path below which a reverse proxy shows the panel, "/sub" or "".

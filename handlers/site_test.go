@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"switchboard/audit"
 	"switchboard/auth"
 	"switchboard/instances"
 	"switchboard/journal"
@@ -37,6 +38,7 @@ type site struct {
 	numbers  *fakeNumbers
 	messages *fakeMessages
 	settings *settingstest.Memory
+	audit    *audit.Log
 	log      journal.Log // of every number
 	url      *url.URL
 	owner    int64 // the person that was made last
@@ -68,6 +70,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		Logs:      func(instances.ID) journal.Log { return s.log },
 		Log:       slog.New(slog.DiscardHandler),
 	}
+	s.newAudit(db, &o)
 	for _, c := range change {
 		c(&o)
 	}

@@ -36,6 +36,7 @@ type config struct {
 	WorkerLimits    control.Limits
 	EgressAllow     []netip.Prefix
 	KeepDeleted     time.Duration
+	AuditKeep       time.Duration // 0: for ever
 	SecretKey       string // "" when it is kept in StorageDir
 	SimulatorAddr   string
 	SimulatorKey    string

@@ -40,6 +40,7 @@ func commands() []command {
 		{"simulator", "run a simulated WhatsApp network", simulate},
 		{"user", "add, list and change the people who may sign in", user},
 		{"token", "add, list and revoke the tokens of the management API", token},
+		{"audit", "check the audit log, or write it out", auditCommand},
 		{"backup", "write everything, or one number, into an encrypted file", backup},
 		{"restore", "bring back a backup, or a deleted number", restore},
 		{"migrate-database", "move everything between SQLite and PostgreSQL", migrateDatabase},

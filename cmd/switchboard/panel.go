@@ -135,6 +135,10 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	})
 	keeper.OnChange(supervisor.Configure)
 	base := c.BaseURL(listener.Addr().(*net.TCPAddr).Port)
+	record, err := s.audit(ctx, o.log)
+	if err != nil {
+		return nil, err
+	}
 	people := auth.New(s.store, auth.Options{BaseURL: base, Address: clientAddress(c.TrustedProxies), Log: o.log})
 	handler := handlers.New(handlers.Options{
 		Instances: supervisor,
@@ -151,6 +155,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Ready:          s.store.Ping,
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,
+		Audit:          record,
 		URL:            strings.TrimSuffix(base.String(), "/"),
 		BasePath:       c.BasePath,
 		TrustedOrigins: c.origins(),
@@ -161,7 +166,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, fmt.Errorf("open supervisor: %w", err)
 	}
 	reportUnknown(ctx, s.store, databases, o.log)
-	undo = append(undo, keeping.prune())
+	undo = append(undo, keeping.prune(), pruneAudit(record, c.AuditKeep, o.log))
 	return &panel{
 		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release,
 		server: &http.Server{

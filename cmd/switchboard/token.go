@@ -67,6 +67,7 @@ func tokenAdd(ctx context.Context, env environment, args []string) error {
 			fmt.Fprintf(env.stdout, "Token %s for %s. It is shown this once:\n%s\n", t.ID, email, secret)
 			return nil
 		},
+		done: func() (string, string) { return "tokens.create", email + " " + name },
 	})
 }
 
@@ -105,6 +106,7 @@ func tokenRevoke(ctx context.Context, env environment, args []string) error {
 			fmt.Fprintf(env.stdout, "Token %s is revoked.\n", id)
 			return nil
 		},
+		done: func() (string, string) { return "tokens.revoke", id },
 	})
 }
 

@@ -52,6 +52,7 @@ func userAdd(ctx context.Context, env environment, args []string) error {
 			fmt.Fprintf(env.stdout, "Added %s as %s.\n", u.Email, u.Role)
 			return nil
 		},
+		done: func() (string, string) { return "people.create", in.Email + " " + role },
 	})
 }
 
@@ -77,6 +78,7 @@ func userPasswd(ctx context.Context, env environment, args []string) error {
 			fmt.Fprintf(env.stdout, "The password of %s is changed; their sessions have ended.\n", email)
 			return nil
 		},
+		done: func() (string, string) { return "password.set", email },
 	})
 }
 
@@ -102,6 +104,8 @@ type task struct {
 	flags func(*flag.FlagSet) // declares the command's own flags
 	check func() error        // refuses flags that are not complete
 	work  func(*auth.Auth) error
+	// done is what is written into the audit log, and about whom; nil for what only looks.
+	done func() (action, target string)
 }
 
 // withAuth loads the configuration with a command's own flags, checks them, and does the
@@ -122,7 +126,12 @@ func withAuth(ctx context.Context, name string, args []string, env environment, 
 	}
 	defer s.Close()
 	// What was done is printed; the log only says what went wrong.
-	return t.work(auth.New(s.store, auth.Options{Log: newLog(env.stderr, max(c.LogLevel, slog.LevelWarn))}))
+	log := newLog(env.stderr, max(c.LogLevel, slog.LevelWarn))
+	err = t.work(auth.New(s.store, auth.Options{Log: log}))
+	if t.done != nil {
+		s.record(ctx, log, err, t.done)
+	}
+	return err
 }
 
 // flagged says whether a required flag was given.

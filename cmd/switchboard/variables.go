@@ -130,6 +130,17 @@ var variables = []variable{
 		},
 	},
 	{
+		name: "AUDIT_KEEP_DAYS", fallback: "365", usage: "days for which the audit log is kept, 0 for ever",
+		parse: func(c *config, value string) error {
+			days, err := strconv.Atoi(value)
+			if err != nil || days < 0 || days > 36500 {
+				return bad("is %q. Use a number of days, or 0 to keep everything.", value)
+			}
+			c.AuditKeep = time.Duration(days) * 24 * time.Hour
+			return nil
+		},
+	},
+	{
 		name: "SECRET_KEY", twin: true, secret: true, usage: "key that encrypts secrets at rest, made on the first start if not given",
 		parse: func(c *config, value string) error {
 			c.SecretKey = value

@@ -1,0 +1,77 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"switchboard/audit"
+	"switchboard/fault"
+	"switchboard/views"
+)
+
+const auditPage = 100
+
+// auditQuery is what the fields of the search say; a date that is none is left out.
+func auditQuery(r *http.Request) audit.Query {
+	q := r.URL.Query()
+	out := audit.Query{Text: q.Get("q"), Instance: q.Get("instance")}
+	out.From, _ = time.Parse(time.DateOnly, q.Get("from"))
+	if to, err := time.Parse(time.DateOnly, q.Get("to")); err == nil {
+		out.To = to.AddDate(0, 0, 1) // the whole of that day
+	}
+	out.Before, _ = strconv.ParseInt(q.Get("before"), 10, 64)
+	return out
+}
+
+func (s *server) auditLog() (*audit.Log, error) {
+	if s.Audit == nil {
+		return nil, fault.New(fault.NotFound, "No audit log is kept here.")
+	}
+	return s.Audit, nil
+}
+
+func (s *server) showAudit(w http.ResponseWriter, r *http.Request) error {
+	log, err := s.auditLog()
+	if err != nil {
+		return err
+	}
+	q := auditQuery(r)
+	q.Limit = auditPage + 1
+	entries, err := log.Entries(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	page := views.Audit{Entries: entries[:min(auditPage, len(entries))], Query: r.URL.Query(), More: len(entries) > auditPage}
+	if r.URL.Query().Has("verify") {
+		count, err := log.Verify(r.Context())
+		page.Verified = fmt.Sprintf("All %d entries are as they were written.", count)
+		if err != nil {
+			page.Broken, page.Verified = fault.MessageOf(err), ""
+		}
+	}
+	return render(w, r, http.StatusOK, views.AuditLog(page))
+}
+
+// exportAudit sends every entry that the search finds, for download.
+func (s *server) exportAudit(w http.ResponseWriter, r *http.Request) error {
+	log, err := s.auditLog()
+	if err != nil {
+		return err
+	}
+	audit.Of(r.Context()).Action = "audit.export"
+	entries, err := log.Entries(r.Context(), auditQuery(r))
+	if err != nil {
+		return err
+	}
+	name := "switchboard-audit-" + time.Now().UTC().Format("20060102-150405")
+	if r.URL.Query().Get("format") == "jsonl" {
+		w.Header().Set("Content-Type", "application/jsonl")
+		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.jsonl"`)
+		return audit.WriteJSONL(w, entries)
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
+	return audit.WriteCSV(w, entries)
+}

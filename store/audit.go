@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"switchboard/audit"
+	"switchboard/fault"
+)
+
+var _ audit.Store = (*Store)(nil)
+
+const auditColumns = `"seq", "at", "user_id", "who", "via", "address", "action", "instance", "target", "result", "detail", "hash"`
+
+func readEntry(r row) (audit.Entry, error) {
+	var e audit.Entry
+	var at int64
+	err := r.Scan(&e.Seq, &at, &e.User, &e.Who, &e.Via, &e.Address, &e.Action, &e.Instance, &e.Target, &e.Result, &e.Detail, &e.Hash)
+	e.At = fromMillis(at)
+	return e, err
+}
+
+// LastEntry returns the newest entry of the audit log; see audit.Store.
+func (s *Store) LastEntry(ctx context.Context) (audit.Entry, error) {
+	return s.oneEntry(ctx, `ORDER BY "seq" DESC LIMIT 1`)
+}
+
+// OldEntry returns the newest entry from before a time; see audit.Store.
+func (s *Store) OldEntry(ctx context.Context, before time.Time) (audit.Entry, error) {
+	return s.oneEntry(ctx, `WHERE "at" < $1 ORDER BY "seq" DESC LIMIT 1`, millis(before))
+}
+
+func (s *Store) oneEntry(ctx context.Context, which string, args ...any) (audit.Entry, error) {
+	e, err := readEntry(s.db.QueryRowContext(ctx, `SELECT `+auditColumns+` FROM "audit" `+which, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return audit.Entry{}, nil
+	}
+	if err != nil {
+		return audit.Entry{}, fmt.Errorf("read audit log: %w", err)
+	}
+	return e, nil
+}
+
+// AddEntry inserts an entry of the audit log; see audit.Store.
+func (s *Store) AddEntry(ctx context.Context, e audit.Entry) error {
+	_, err := s.db.ExecContext(ctx, `
+		INSERT INTO "audit" (`+auditColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		e.Seq, millis(e.At), e.User, e.Who, e.Via, e.Address, e.Action, e.Instance, e.Target, string(e.Result), e.Detail, e.Hash)
+	if conflict(err) {
+		return fault.Wrap(fault.Conflict, "This place in the audit log is taken.", err)
+	}
+	if err != nil {
+		return fmt.Errorf("write audit log: %w", err)
+	}
+	return nil
+}
+
+// Entries answers a query, the newest first; see audit.Store.
+func (s *Store) Entries(ctx context.Context, q audit.Query) ([]audit.Entry, error) {
+	where, args := []string{`1 = 1`}, []any{}
+	add := func(condition string, value any) {
+		args = append(args, value)
+		where = append(where, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
+	}
+	if q.Text != "" {
+		add(`LOWER("who" || ' ' || "via" || ' ' || "address" || ' ' || "action" || ' ' || "instance" || ' ' || "target" || ' ' || "detail" || ' ' || "result") LIKE ? ESCAPE '\'`,
+			"%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q.Text))+"%")
+	}
+	if q.Instance != "" {
+		add(`"instance" = ?`, q.Instance)
+	}
+	if !q.From.IsZero() {
+		add(`"at" >= ?`, millis(q.From))
+	}
+	if !q.To.IsZero() {
+		add(`"at" < ?`, millis(q.To))
+	}
+	if q.Before > 0 {
+		add(`"seq" < ?`, q.Before)
+	}
+	limit := ""
+	if q.Limit > 0 {
+		args = append(args, q.Limit)
+		limit = fmt.Sprintf(" LIMIT $%d", len(args))
+	}
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT `+auditColumns+` FROM "audit" WHERE `+strings.Join(where, " AND ")+` ORDER BY "seq" DESC`+limit, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read audit log: %w", err)
+	}
+	return collect(rows, readEntry)
+}
+
+// EachEntry calls f with every entry, oldest first; see audit.Store.
+func (s *Store) EachEntry(ctx context.Context, f func(audit.Entry) error) error {
+	rows, err := s.db.QueryContext(ctx, `SELECT `+auditColumns+` FROM "audit" ORDER BY "seq"`)
+	if err != nil {
+		return fmt.Errorf("read audit log: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		e, err := readEntry(rows)
+		if err != nil {
+			return fmt.Errorf("read audit log: %w", err)
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read audit log: %w", err)
+	}
+	return nil
+}
+
+// RemoveEntries removes all up to and with that seq; see audit.Store.
+func (s *Store) RemoveEntries(ctx context.Context, upTo int64) error {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM "audit" WHERE "seq" <= $1`, upTo); err != nil {
+		return fmt.Errorf("shorten audit log: %w", err)
+	}
+	return nil
+}
+
+// KeepKey stores a sealed secret of this installation under a name, unless there is one
+// already, and returns the one that is stored.
+func (s *Store) KeepKey(ctx context.Context, name string, sealed []byte) ([]byte, error) {
+	if _, err := s.db.ExecContext(ctx,
+		`INSERT INTO "sealed_keys" ("name", "sealed") VALUES ($1, $2) ON CONFLICT ("name") DO NOTHING`, name, sealed); err != nil {
+		return nil, fmt.Errorf("keep key %s: %w", name, err)
+	}
+	var kept []byte
+	if err := s.db.QueryRowContext(ctx, `SELECT "sealed" FROM "sealed_keys" WHERE "name" = $1`, name).Scan(&kept); err != nil {
+		return nil, fmt.Errorf("read key %s: %w", name, err)
+	}
+	return kept, nil
+}
+
+// ReplaceKey stores a sealed secret of this installation in place of the one of that name.
+func (s *Store) ReplaceKey(ctx context.Context, name string, sealed []byte) error {
+	if _, err := s.db.ExecContext(ctx, `UPDATE "sealed_keys" SET "sealed" = $1 WHERE "name" = $2`, sealed, name); err != nil {
+		return fmt.Errorf("replace key %s: %w", name, err)
+	}
+	return nil
+}
