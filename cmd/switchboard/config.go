@@ -37,7 +37,7 @@ type config struct {
 	EgressAllow     []netip.Prefix
 	KeepDeleted     time.Duration
 	AuditKeep       time.Duration // 0: for ever
-	SecretKey       string // "" when it is kept in StorageDir
+	SecretKey       string        // "" when it is kept in StorageDir
 	SimulatorAddr   string
 	SimulatorKey    string
 	LogLevel        slog.Level
