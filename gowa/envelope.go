@@ -43,6 +43,10 @@ func codeOf(err error) (int, string) {
 		return own.status, own.code
 	}
 	switch {
+	case errors.Is(err, whatsapp.ErrAddress):
+		return http.StatusBadRequest, "INVALID_JID"
+	case errors.Is(err, whatsapp.ErrUpload):
+		return http.StatusInternalServerError, "UPLOAD_MEDIA_ERROR"
 	case errors.Is(err, whatsapp.ErrReachOut):
 		return http.StatusTooManyRequests, "WA_REACHOUT_TIMELOCK"
 	case errors.Is(err, egress.ErrRefused):

@@ -36,6 +36,7 @@ const Deadline = 45 * time.Second
 type Number interface {
 	Account
 	Sender
+	Actor
 }
 
 // Options of an API.
@@ -52,6 +53,7 @@ type API struct {
 	o      Options
 	mux    *chi.Mux
 	region atomic.Pointer[string]
+	codes  codes
 }
 
 // New returns the API of a number.
@@ -96,7 +98,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes)
 }
 
 // answer adapts an operation.

@@ -33,12 +33,13 @@ type fakeNumber struct {
 }
 
 func (f *fakeNumber) Report() instances.Report { return f.report }
-func (f *fakeNumber) SendText(ctx context.Context, to, text string) (instances.Sent, error) {
+func (f *fakeNumber) Send(ctx context.Context, to string, c whatsapp.Content, _ whatsapp.Extras) (instances.Sent, error) {
 	if f.wait {
 		<-ctx.Done()
 		return instances.Sent{}, ctx.Err()
 	}
-	f.to, f.text = to, text
+	text, _ := c.(whatsapp.Text)
+	f.to, f.text = to, string(text)
 	return instances.Sent{ID: "3EB0", Chat: to, At: time.Unix(1_700_000_000, 0)}, f.err
 }
 
@@ -100,9 +101,10 @@ func TestSendMessageRefuses(t *testing.T) {
 		"wrong types":    post("application/json", `{"phone":true,"message":["x"]}`),
 		"no phone":       post("application/json", `{"message":"x"}`),
 		"no message":     post("application/json", `{"phone":"491701234567","message":"  "}`),
-		"a reply":        post("application/json", `{"phone":"491701234567","message":"x","reply_message_id":"A"}`),
-		"mentions":       post("application/json", `{"phone":"491701234567","message":"x","mentions":["4918"]}`),
-		"forwarded":      post("application/x-www-form-urlencoded", `phone=491701234567&message=x&is_forwarded=true`),
+		"no such time":   post("application/json", `{"phone":"491701234567","message":"x","duration":60}`),
+		"not a time":     post("application/json", `{"phone":"491701234567","message":"x","duration":"day"}`),
+		"not a flag":     post("application/x-www-form-urlencoded", `phone=491701234567&message=x&is_forwarded=perhaps`),
+		"no list":        post("application/json", `{"phone":"491701234567","message":"x","mentions":{"a":1}}`),
 		"no boundary":    post("multipart/form-data", `x`),
 		"no boundary 2":  post("multipart/form-data; boundary=x", "--x\r\n"),
 		"not utf-8":      post("application/json", "{\"phone\":\"491701234567\",\"message\":\"\xff\"}"),

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -31,55 +30,63 @@ const (
 // recipient takes nothing from people they do not know.
 var ErrReachOut = errors.New("refused with 463")
 
-// SendText sends a text to a JID or a phone number, and returns when WhatsApp's server has
-// acknowledged it. It is stored before it goes out, and what became of it afterwards. That
-// ctx ends does not take a message back: the send goes on, and its outcome is stored.
+// SendText is Send of a text alone.
 func (s *Session) SendText(ctx context.Context, to, text string) (instances.Sent, error) {
-	if strings.TrimSpace(text) == "" {
-		return instances.Sent{}, fault.InField("text", "Write a message first.")
-	}
-	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxText {
-		return instances.Sent{}, fault.InField("text", "A message is valid UTF-8 and has at most 65,536 characters.")
-	}
-	jid, err := recipient(to)
-	if err != nil {
-		return instances.Sent{}, err
-	}
-	a := s.current()
-	if r := s.Report(); r.Status != instances.Connected {
-		return instances.Sent{}, fault.New(fault.Unavailable,
-			"This number is not connected to WhatsApp at the moment, so the message was not sent. Try again when it is connected.")
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-	defer cancel()
-	if jid, err = a.registered(ctx, jid); err != nil {
-		return instances.Sent{}, err
-	}
-	return s.send(ctx, a, jid, messages.Text, text, &waE2E.Message{Conversation: proto.String(text)})
+	return s.Send(ctx, to, Text(text), Extras{})
 }
 
-// send stores and sends content.
-func (s *Session) send(ctx context.Context, a *account, to types.JID, kind messages.Kind, text string, content *waE2E.Message) (instances.Sent, error) {
-	raw, err := proto.Marshal(content)
+// send stores and sends a message.
+func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error) {
+	raw, err := proto.Marshal(out.message)
 	if err != nil {
 		return instances.Sent{}, err
 	}
+	a := out.a
+	if out.id == "" {
+		out.id = a.client.GenerateMessageID()
+	}
+	what := unwrap(out.message)
+	kind, text, target := content(what)
 	msg := messages.Message{
-		ID: a.client.GenerateMessageID(), FromMe: true, Kind: kind, Text: text, Raw: raw,
+		ID: out.id, FromMe: true, Kind: kind, Text: text, Target: target, Raw: raw,
 		// WhatsApp counts in whole seconds; with a fraction, an answer within the same
 		// second would seem older than this.
 		At: time.Now().Truncate(time.Second), Status: messages.Queued,
 	}
+	// Only an administrator takes back what others wrote.
+	msg.Admin = kind == messages.Revoked && !what.GetProtocolMessage().GetKey().GetFromMe()
 	s.active.Store(msg.At.UnixNano())
-	msg.Chat, msg.ChatLID = a.forms(ctx, to, types.EmptyJID)
+	msg.Chat, msg.ChatLID = a.forms(ctx, out.to, types.EmptyJID)
 	msg.Sender, msg.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
 	if err := s.messages.Save(ctx, msg); err != nil {
 		return instances.Sent{}, err
 	}
+	// From here on the caller's time is only how long he waits.
+	type outcome struct {
+		sent instances.Sent
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+		defer cancel()
+		sent, err := s.transmit(ctx, out, msg)
+		done <- outcome{sent, err}
+	}()
+	select {
+	case o := <-done:
+		return o.sent, o.err
+	case <-ctx.Done():
+		return instances.Sent{}, fault.Wrap(fault.Unavailable, "WhatsApp did not confirm the message in time. It may or may not have gone out.", ctx.Err())
+	}
+}
+
+// transmit sends a message that is stored, and stores what became of it.
+func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Message) (instances.Sent, error) {
 	var answer whatsmeow.SendResponse
-	err = a.guard.Send(ctx, func(ctx context.Context) (err error) {
-		answer, err = a.client.SendMessage(ctx, to, content,
-			whatsmeow.SendRequestExtra{ID: msg.ID, Timeout: ackTimeout})
+	err := out.a.guard.Send(ctx, func(ctx context.Context) (err error) {
+		answer, err = out.a.client.SendMessage(ctx, out.to, out.message,
+			whatsmeow.SendRequestExtra{ID: msg.ID, Timeout: ackTimeout, MediaHandle: out.handle})
 		return err
 	})
 	if err != nil {
@@ -106,6 +113,10 @@ func (s *Session) sendFault(err error) error {
 		return fault.Wrap(fault.Throttled, text, errors.Join(ErrReachOut, err))
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
 		return fault.Wrap(fault.Conflict, "WhatsApp's server refused this message.", err)
+	case strings.Contains(err.Error(), "no LID found for"): // which has no type
+		return fault.Wrap(fault.Invalid, "This phone number is not on WhatsApp. Check the country code and the digits.", err)
+	case errors.Is(err, whatsmeow.ErrNoPushName):
+		return fault.Wrap(fault.Conflict, "WhatsApp has not told yet what this account is called, which has to be known before. Try again in a minute.", err)
 	case errors.Is(err, whatsmeow.ErrUnknownServer), errors.Is(err, whatsmeow.ErrBroadcastListUnsupported),
 		errors.Is(err, whatsmeow.ErrRecipientADJID):
 		return fault.Wrap(fault.Invalid, "Messages cannot be sent to this kind of address.", err)
@@ -116,24 +127,10 @@ func (s *Session) sendFault(err error) error {
 	case errors.Is(err, whatsmeow.ErrMessageTimedOut), errors.Is(err, whatsmeow.ErrIQTimedOut), errors.Is(err, context.DeadlineExceeded):
 		return fault.Wrap(fault.Unavailable, "WhatsApp did not confirm the message in time. It may or may not have gone out.", err)
 	}
+	if answer, ok := errors.AsType[*whatsmeow.IQError](err); ok {
+		return fault.Wrap(fault.Conflict, "WhatsApp's server refused this.", answer)
+	}
 	return err
-}
-
-// recipient reads a JID or a phone number.
-func recipient(to string) (types.JID, error) {
-	to = strings.TrimSpace(to)
-	if !strings.Contains(to, "@") {
-		digits, err := phoneDigits(to, "to")
-		if err != nil {
-			return types.EmptyJID, err
-		}
-		return types.NewJID(digits, types.DefaultUserServer), nil
-	}
-	jid, err := types.ParseJID(to)
-	if err != nil || jid.User == "" {
-		return types.EmptyJID, fault.InField("to", "This is neither a phone number nor a WhatsApp address.")
-	}
-	return plainJID(jid), nil
 }
 
 // registered makes sure that a phone number nothing is known of yet is on WhatsApp, and

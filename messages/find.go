@@ -1,0 +1,44 @@
+package messages
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"switchboard/fault"
+)
+
+// Find returns the message with that id in a chat, with Raw, unless it was taken back. A chat with one person may be
+// stored under either form of the address, lid is "" where it has one only. The error is
+// fault.NotFound if there is none.
+func (m *Messages) Find(ctx context.Context, chat, lid, id string) (Message, error) {
+	if lid == "" {
+		lid = chat
+	}
+	return m.findOne(ctx, `"chat" IN ($1, $2) AND "id" = $3`, clean(chat), clean(lid), clean(id))
+}
+
+// FindAnywhere is Find in all chats: of several messages with that id it returns the latest.
+func (m *Messages) FindAnywhere(ctx context.Context, id string) (Message, error) {
+	return m.findOne(ctx, `"id" = $1`, clean(id))
+}
+
+func (m *Messages) findOne(ctx context.Context, where string, args ...any) (Message, error) {
+	var msg Message
+	var at int64
+	err := m.db.QueryRowContext(ctx, `
+		SELECT "chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind", "text", "target", "at", "status", "raw"
+		FROM "messages" WHERE `+where+` AND "kind" NOT IN ('reaction', 'vote', 'edited', 'revoked') AND "revoked_at" = 0
+		ORDER BY "seq" DESC LIMIT 1`, args...).Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
+		&msg.Kind, &msg.Text, &msg.Target, &at, &msg.Status, &msg.Raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Message{}, fault.New(fault.NotFound, "There is no message with this id.")
+	}
+	if err != nil {
+		return Message{}, fmt.Errorf("read a message: %w", err)
+	}
+	msg.At = time.UnixMilli(at)
+	return msg, nil
+}
