@@ -1,0 +1,130 @@
+package webhooks
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Told is an event as it is told to a stream.
+type Told struct {
+	ID   string          `json:"id"` // as in the header Webhook-Id
+	Name string          `json:"name"`
+	Body json.RawMessage `json:"body"` // as it is posted to webhooks
+}
+
+// atOnce is how many events are read from the outbox at a time.
+const atOnce = 50
+
+// Overlap is how far a stream that is resumed goes back before the event it is resumed after:
+// what was stored by another number, or in another transaction, may have come in that order
+// or in the other.
+const Overlap = 10 * time.Second
+
+// Follow calls tell with events, whether a webhook wants them or not: first those that were
+// stored since Overlap before the event with the id after, without that one, then all that
+// come, until ctx ends or tell fails. Without after, or if it is of no event, there are only
+// those that come. Nothing is kept for a follower that is slow: it reads the outbox at its own
+// speed.
+func (w *Webhooks) Follow(ctx context.Context, after string, tell func(Told) error) error {
+	seq, err := w.startAfter(ctx, after)
+	if err != nil {
+		return err
+	}
+	for {
+		w.mu.Lock()
+		news := w.news
+		w.mu.Unlock()
+		for {
+			next, err := w.some(ctx, seq, after, tell)
+			if err != nil {
+				return err
+			}
+			if next == seq {
+				break
+			}
+			seq = next
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.gone:
+			return errEnds
+		}
+	}
+}
+
+// timeOf returns the time that is in the id of an event.
+func timeOf(id string) (time.Time, bool) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.Version() != 7 {
+		return time.Time{}, false
+	}
+	return time.Unix(parsed.Time().UnixTime()), true
+}
+
+// firstID is at or before the ids of all events of a moment.
+func firstID(at time.Time) string {
+	var id uuid.UUID
+	ms := at.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (8 * (5 - i)))
+	}
+	id[6] = 7 << 4
+	return id.String()
+}
+
+// startAfter returns the number of the event behind which a follower begins.
+func (w *Webhooks) startAfter(ctx context.Context, after string) (seq int64, err error) {
+	if at, ok := timeOf(after); ok {
+		var first sql.Null[int64]
+		err = w.o.DB.QueryRowContext(ctx, `SELECT min("seq") - 1 FROM "events" WHERE "id" >= $1`, firstID(at.Add(-Overlap))).Scan(&first)
+		if err != nil || first.Valid {
+			return first.V, err
+		}
+	}
+	err = w.o.DB.QueryRowContext(ctx, `SELECT "seq" FROM "outbox"`).Scan(&seq)
+	return seq, err
+}
+
+// some tells the events that come next and returns the number of the last one.
+func (w *Webhooks) some(ctx context.Context, seq int64, after string, tell func(Told) error) (int64, error) {
+	type numbered struct {
+		Told
+		seq int64
+	}
+	rows, err := w.o.DB.QueryContext(ctx, `SELECT "seq", "id", "name", "body" FROM "events" WHERE "seq" > $1 ORDER BY "seq" LIMIT $2`, seq, atOnce)
+	if err != nil {
+		return seq, fmt.Errorf("read events: %w", err)
+	}
+	// Read at once: a slow follower must not hold a connection to the database.
+	batch := make([]numbered, 0, atOnce)
+	for rows.Next() {
+		var e numbered
+		var body []byte
+		if err := rows.Scan(&e.seq, &e.ID, &e.Name, &body); err != nil {
+			_ = rows.Close()
+			return seq, fmt.Errorf("read event: %w", err)
+		}
+		e.Body = body
+		batch = append(batch, e)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return seq, fmt.Errorf("read events: %w", err)
+	}
+	for _, e := range batch {
+		if e.ID != after {
+			if err := tell(e.Told); err != nil {
+				return seq, err
+			}
+		}
+		seq = e.seq
+	}
+	return seq, nil
+}

@@ -1,0 +1,65 @@
+package webhooks
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// pace is how patient deliveries are.
+type pace struct {
+	timeout time.Duration // of one attempt
+	first   time.Duration // until the second attempt; the wait doubles from there …
+	longest time.Duration // … up to this
+	patient time.Duration // what was not taken after that is parked
+	probe   time.Duration // longest wait between attempts at an endpoint that takes nothing
+	pause   time.Duration // an endpoint that took nothing for so long is paused …
+	paused  time.Duration // … and tried so often
+}
+
+var usualPace = pace{
+	timeout: 15 * time.Second,
+	first:   time.Second,
+	longest: time.Hour,
+	patient: 24 * time.Hour,
+	probe:   time.Minute,
+	pause:   6 * time.Hour,
+	paused:  time.Hour,
+}
+
+const (
+	perEndpoint = 8 // chats that are posted to one endpoint at the same time
+	tripAfter   = 5 // failures in a row; from there on an endpoint gets one attempt at a time
+)
+
+// step is the shortest wait after the nth attempt that failed.
+func (p pace) step(n int64) time.Duration {
+	if n > 30 {
+		return p.longest
+	}
+	return min(p.first<<(n-1), p.longest)
+}
+
+// wait is how long to wait after the nth attempt that failed, half as long again at most, so
+// that what failed together does not come back together.
+func (p pace) wait(n int64) time.Duration {
+	d := p.step(n)
+	return d + rand.N(d/2+1)
+}
+
+// last is the attempt after which a delivery is parked: the waits before it make up at least
+// the time for which deliveries are tried.
+func (p pace) last() int64 {
+	n, total := int64(1), time.Duration(0)
+	for ; total < p.patient; n++ {
+		total += p.step(n)
+	}
+	return n
+}
+
+// between is how long an endpoint is left alone after so many failures in a row.
+func (p pace) between(failures int64) time.Duration {
+	if failures < tripAfter {
+		return 0
+	}
+	return min(p.first<<min(failures-tripAfter, 20), p.probe)
+}
