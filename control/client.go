@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -142,6 +143,35 @@ func (c *Client) Configure(ctx context.Context, document json.RawMessage) error 
 		return err
 	}
 	return res.Body.Close()
+}
+
+// Outbox asks for something about the events of the number. in and out are JSON objects, or
+// nil.
+func (c *Client) Outbox(ctx context.Context, what string, in, out any) error {
+	return c.ask(ctx, viaNetwork, pathOutbox+what, in, out)
+}
+
+// Events calls tell with the events of the number from the one after an event on, and with
+// nil at the beginning and whenever none came for a while, until ctx ends, tell fails or the
+// worker ends the stream.
+func (c *Client) Events(ctx context.Context, after string, tell func(json.RawMessage) error) error {
+	res, err := c.do(ctx, http.MethodGet, pathEvents+"?after="+url.QueryEscape(after), nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	for lines := json.NewDecoder(res.Body); ; {
+		var line json.RawMessage
+		if err := lines.Decode(&line); err != nil {
+			return unreachable(ctx, err)
+		}
+		if string(line) == "null" {
+			line = nil
+		}
+		if err := tell(line); err != nil {
+			return err
+		}
+	}
 }
 
 // Stop asks the worker to end. It returns when the worker has heard it.

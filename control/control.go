@@ -95,6 +95,12 @@ type Handler interface {
 	SendText(ctx context.Context, to, text string) (instances.Sent, error)
 	// Configure takes the settings to work by from now on.
 	Configure(ctx context.Context, document json.RawMessage) error
+	// Outbox does something with the events of the number; what and in are no matter of this
+	// package.
+	Outbox(ctx context.Context, what string, in json.RawMessage) (any, error)
+	// Events calls tell with the events of the number, from the one after an event on, until
+	// ctx ends or tell fails.
+	Events(ctx context.Context, after string, tell func(any) error) error
 	// API is the worker's REST API without its authentication: whoever holds the control
 	// token may use it.
 	API() http.Handler

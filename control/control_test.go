@@ -84,6 +84,12 @@ func (w *worker) SendText(ctx context.Context, to, text string) (instances.Sent,
 func (w *worker) Configure(ctx context.Context, document json.RawMessage) error {
 	return w.heard(ctx, "configure "+string(document))
 }
+func (w *worker) Outbox(ctx context.Context, what string, in json.RawMessage) (any, error) {
+	return struct{ Count int }{7}, w.heard(ctx, what+" "+string(in))
+}
+func (w *worker) Events(ctx context.Context, after string, tell func(any) error) error {
+	return errors.Join(w.heard(ctx, "events after "+after), tell(map[string]int{"n": 1}), tell(map[string]int{"n": 2}))
+}
 func (w *worker) API() http.Handler { return w.api }
 func (w *worker) Stop()             { w.stopped <- struct{}{} }
 
@@ -129,6 +135,19 @@ func TestCallsReachTheWorker(t *testing.T) {
 	want := `pair, passkey {"id":"x"}, confirm, logout, reconnect, configure {"revision":7}, phone 491700000001, send hello`
 	if got := strings.Join(w.asked, ", "); got != want {
 		t.Errorf("the worker was asked %q, want %q", got, want)
+	}
+	w.asked = nil
+	var count struct{ Count int }
+	if err := c.Outbox(ctx, "resend", map[string]int{"x": 1}, &count); err != nil || count.Count != 7 {
+		t.Errorf("Outbox: %+v, %v", count, err)
+	}
+	var told []string
+	err = c.Events(ctx, "an id", func(e json.RawMessage) error { told = append(told, string(e)); return nil })
+	if got := strings.Join(told, " "); got != ` {"n":1} {"n":2}` || fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("Events: %q, %v", got, err)
+	}
+	if got := strings.Join(w.asked, ", "); got != `resend {"x":1}, events after an id` {
+		t.Errorf("the worker was asked %q", got)
 	}
 	if err := c.AnswerPasskey(ctx, []byte("{")); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a broken credential gives %v", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"switchboard/fault"
@@ -89,6 +90,12 @@ func routes(h Handler) http.Handler {
 	mux.HandleFunc("PUT "+pathSettings, answer(func(ctx context.Context, in json.RawMessage) (any, error) {
 		return nil, h.Configure(ctx, in)
 	}))
+	mux.HandleFunc("POST "+pathOutbox+"{what}", func(w http.ResponseWriter, r *http.Request) {
+		answer(func(ctx context.Context, in json.RawMessage) (any, error) {
+			return h.Outbox(ctx, r.PathValue("what"), in)
+		})(w, r)
+	})
+	mux.HandleFunc("GET "+pathEvents, func(w http.ResponseWriter, r *http.Request) { streamEvents(w, r, h) })
 	mux.HandleFunc("POST "+pathStop, answer(func(context.Context, struct{}) (any, error) {
 		h.Stop()
 		return nil, nil
@@ -141,4 +148,48 @@ func streamReports(w http.ResponseWriter, r *http.Request, h Handler) {
 			return
 		}
 	}
+}
+
+// streamEvents writes events as they come, and null whenever none came for a while. A panel
+// that does not read is cut off: it may come again and go on where it was.
+func streamEvents(w http.ResponseWriter, r *http.Request, h Handler) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out, rc := json.NewEncoder(w), http.NewResponseController(w)
+	var one sync.Mutex
+	tell := func(e any) error {
+		one.Lock()
+		defer one.Unlock()
+		if err := rc.SetWriteDeadline(time.Now().Add(heartbeat)); err != nil {
+			return err
+		}
+		if err := out.Encode(e); err != nil {
+			return err
+		}
+		return rc.Flush()
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	if tell(nil) != nil {
+		return
+	}
+	beating := make(chan struct{})
+	go func() {
+		defer close(beating)
+		beat := time.NewTicker(heartbeat)
+		defer beat.Stop()
+		for {
+			select {
+			case <-beat.C:
+				if tell(nil) != nil {
+					cancel()
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	_ = h.Events(ctx, r.URL.Query().Get("after"), tell) // whatever ended it, the stream ends
+	cancel()
+	<-beating // it must not write when this has returned
 }

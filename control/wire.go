@@ -23,6 +23,8 @@ const (
 	pathReconnect      = "/reconnect"
 	pathSendText       = "/send-text"
 	pathSettings       = "/settings" // PUT
+	pathOutbox         = "/outbox/"
+	pathEvents         = "/events" // GET: newline-delimited JSON, one event a line, null when there is none
 	pathStop           = "/stop"
 	pathAPI            = "/api" // any request below it goes to the worker's REST API
 )

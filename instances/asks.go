@@ -2,6 +2,7 @@ package instances
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -117,6 +118,24 @@ func (s *Supervisor) API(v Viewer, id ID) (http.RoundTripper, error) {
 		return nil, err
 	}
 	return w.API(), nil
+}
+
+// Outbox asks a number's worker for something about its events; see Worker.
+func (s *Supervisor) Outbox(ctx context.Context, v Viewer, id ID, what string, in, out any) error {
+	w, err := s.ask(v, id, ofWorker)
+	if err != nil {
+		return err
+	}
+	return w.Outbox(ctx, what, in, out)
+}
+
+// Events streams a number's events; see Worker.
+func (s *Supervisor) Events(ctx context.Context, v Viewer, id ID, after string, tell func(json.RawMessage) error) error {
+	w, err := s.ask(v, id, ofWorker)
+	if err != nil {
+		return err
+	}
+	return w.Events(ctx, after, tell)
 }
 
 // await gives the report that follows from an answered question a moment to come, so that

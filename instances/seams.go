@@ -111,6 +111,13 @@ type Worker interface {
 	// Configure gives the worker the settings to work by from now on. It returns when they are
 	// in force.
 	Configure(ctx context.Context, document json.RawMessage) error
+	// Outbox asks for something about the number's events, which are no matter of the core. in
+	// and out are JSON objects, or nil.
+	Outbox(ctx context.Context, what string, in, out any) error
+	// Events calls tell with the number's events from the one after an event on, and with nil
+	// at the beginning and whenever none came for a while, until ctx ends, tell fails or the
+	// worker ends the stream.
+	Events(ctx context.Context, after string, tell func(json.RawMessage) error) error
 	// API reaches the worker's own REST API; the request's path is the API's path.
 	API() http.RoundTripper
 }

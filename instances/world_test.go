@@ -515,6 +515,10 @@ func (f *fakeWorker) Configure(_ context.Context, document json.RawMessage) erro
 	f.tell(r)
 	return f.heard("configure " + string(document))
 }
+func (f *fakeWorker) Outbox(_ context.Context, what string, _, _ any) error { return f.heard(what) }
+func (f *fakeWorker) Events(context.Context, string, func(json.RawMessage) error) error {
+	return f.heard("events")
+}
 func (f *fakeWorker) API() http.RoundTripper { return http.DefaultTransport }
 
 var errTest = errors.New("it went wrong")

@@ -85,14 +85,16 @@ func end(dir string, code control.ExitCode) {
 func (c *child) Report() instances.Report {
 	return instances.Report{Status: instances.Starting, PushName: strings.Join(os.Environ(), ","), JID: strings.Join(os.Args[1:], " ")}
 }
-func (c *child) Changed() <-chan struct{}                         { return nil }
-func (c *child) Pair(context.Context) error                       { return nil }
-func (c *child) AnswerPasskey(context.Context, []byte) error      { return nil }
-func (c *child) ConfirmPasskey(context.Context) error             { return nil }
-func (c *child) Logout(context.Context) error                     { return nil }
-func (c *child) Reconnect(context.Context) error                  { return nil }
-func (c *child) Configure(context.Context, json.RawMessage) error { return nil }
-func (c *child) API() http.Handler                                { return http.NotFoundHandler() }
+func (c *child) Changed() <-chan struct{}                                     { return nil }
+func (c *child) Pair(context.Context) error                                   { return nil }
+func (c *child) AnswerPasskey(context.Context, []byte) error                  { return nil }
+func (c *child) ConfirmPasskey(context.Context) error                         { return nil }
+func (c *child) Logout(context.Context) error                                 { return nil }
+func (c *child) Reconnect(context.Context) error                              { return nil }
+func (c *child) Configure(context.Context, json.RawMessage) error             { return nil }
+func (c *child) Outbox(context.Context, string, json.RawMessage) (any, error) { return nil, nil }
+func (c *child) Events(context.Context, string, func(any) error) error        { return nil }
+func (c *child) API() http.Handler                                            { return http.NotFoundHandler() }
 func (c *child) PairPhone(context.Context, string) (instances.PhoneCode, error) {
 	return instances.PhoneCode{}, fault.New(fault.Conflict, "Not now.")
 }

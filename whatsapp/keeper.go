@@ -212,6 +212,9 @@ func (k *keeper) say(status instances.Status, reason instances.Reason, edit func
 	}
 	if before.Status != status || before.Reason != reason {
 		k.log.Info("status changed", "status", string(status), "reason", string(reason), "before", string(before.Status))
+		if k.onStatus != nil {
+			k.onStatus(k.report)
+		}
 	}
 	close(k.changed)
 	k.changed = make(chan struct{})

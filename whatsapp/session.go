@@ -37,6 +37,9 @@ type Options struct {
 	Messages  *messages.Messages
 	Simulator *Simulator // nil: the real network
 	Log       *slog.Logger
+	// OnStatus is told of every change of status or reason, in order. It must not block, nor
+	// ask the session. It may be nil.
+	OnStatus func(instances.Report)
 
 	pace *pace // for tests; nil: the usual one
 }
@@ -49,6 +52,7 @@ type Session struct {
 	messages *messages.Messages
 	network  *network
 	pace     pace
+	onStatus func(instances.Report)
 
 	ctx    context.Context // of everything that goes on until Close
 	cancel context.CancelFunc
@@ -94,9 +98,9 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		log: o.Log, messages: o.Messages,
 		store:   sqlstore.NewWithDB(o.Keys, o.Dialect, bridge(o.Log)),
 		network: newNetwork(o.Simulator),
-		pace:    usualPace,
-		inbox:   make(chan func(*keeper), 64),
-		stop:    make(chan struct{}), done: make(chan struct{}),
+		pace:    usualPace, onStatus: o.OnStatus,
+		inbox: make(chan func(*keeper), 64),
+		stop:  make(chan struct{}), done: make(chan struct{}),
 		changed: make(chan struct{}),
 		report:  instances.Report{Status: instances.Starting},
 	}

@@ -15,6 +15,9 @@ type configured interface{ Apply(settings.Settings) }
 // reports which revision is in force.
 func configure(document json.RawMessage, parts ...configured) error {
 	var s settings.Settings
+	if len(document) == 0 {
+		return nil // nothing was ever set
+	}
 	if err := json.Unmarshal(document, &s); err != nil {
 		return fault.Wrap(fault.Invalid, "The settings of this number cannot be read.", err)
 	}

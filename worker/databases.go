@@ -7,10 +7,12 @@ import (
 	"sync"
 
 	"switchboard/control"
+	"switchboard/egress"
 	"switchboard/engine"
 	"switchboard/isolation"
 	"switchboard/lease"
 	"switchboard/messages"
+	"switchboard/webhooks"
 	"switchboard/whatsapp"
 )
 
@@ -18,6 +20,8 @@ import (
 type handles struct {
 	main, keys *sql.DB
 	lease      *lease.Lease // nil with SQLite, where the lock on the folder is enough
+	hooks      *webhooks.Webhooks
+	herald     *herald
 }
 
 // close gives back what there is.
@@ -85,17 +89,28 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 	if db.keys, dialect, err = keys.Keys(ctx, doc.Database); err != nil {
 		return db, nil, err
 	}
+	o := webhooks.Options{ID: doc.ID, DB: db.main, Guard: egress.New(doc.EgressAllow), Log: log}
+	if db.lease != nil {
+		o.Fence = db.lease.Check
+	}
+	if db.hooks, err = webhooks.New(ctx, o); err != nil {
+		return db, nil, err
+	}
+	// Webhooks first: an event that comes before they are known would go to nobody.
+	if err := configure(doc.Settings, db.hooks); err != nil {
+		return db, nil, err
+	}
+	store := messages.New(db.main, append(options, messages.WithOutbox(db.hooks))...)
+	db.herald = newHerald(store, db.hooks, log)
 	session, err := whatsapp.Open(ctx, whatsapp.Options{
-		Keys: db.keys, Dialect: dialect, Messages: messages.New(db.main, options...), Simulator: simulated, Log: log,
+		Keys: db.keys, Dialect: dialect, Messages: store, Simulator: simulated, Log: log, OnStatus: db.herald.tell,
 	})
 	if err != nil {
 		return db, nil, diagnose(doc.Database, err)
 	}
-	if len(doc.Settings) > 0 {
-		if err := configure(doc.Settings, session); err != nil {
-			session.Close()
-			return db, nil, err
-		}
+	if err := configure(doc.Settings, session); err != nil {
+		session.Close()
+		return db, nil, err
 	}
 	watch.toward(session.DatabaseAway)
 	return db, session, nil

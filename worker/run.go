@@ -28,6 +28,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/keys"
 	"switchboard/lease"
+	"switchboard/webhooks"
 	"switchboard/whatsapp"
 )
 
@@ -114,7 +115,7 @@ func serve(ctx context.Context, doc control.StartDocument, version string, db ha
 	defer stop()
 	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), Log: log})
 	door := openDoor(ctx, doc.ID, db.main, log)
-	h := &handler{Session: session, api: api, door: door, stop: stop}
+	h := &handler{Session: session, hooks: db.hooks, api: api, door: door, stop: stop}
 	if len(doc.Settings) > 0 {
 		if err := h.Configure(ctx, doc.Settings); err != nil {
 			log.Error("settings cannot be read", "error", err)
@@ -126,6 +127,8 @@ func serve(ctx context.Context, doc control.StartDocument, version string, db ha
 	}
 	go trim(ctx)
 	var servers sync.WaitGroup
+	servers.Go(func() { db.hooks.Run(ctx) })
+	servers.Go(func() { db.herald.run(ctx) })
 	servers.Go(func() {
 		defer stop()
 		if err := control.Serve(ctx, socket, doc.Token, h); err != nil {
@@ -203,9 +206,12 @@ func exitCode(err error) control.ExitCode {
 // handler is the worker as the panel sees it.
 type handler struct {
 	*whatsapp.Session
-	api  *gowa.API
-	door *keys.Door
-	stop context.CancelFunc
+	hooks *webhooks.Webhooks
+	api   *gowa.API
+	door  *keys.Door
+	stop  context.CancelFunc
+
+	configuring sync.Mutex
 }
 
 var _ control.Handler = (*handler)(nil)
@@ -222,7 +228,19 @@ func (h *handler) Report() instances.Report {
 
 // Configure takes the settings to work by from now on.
 func (h *handler) Configure(_ context.Context, document json.RawMessage) error {
-	return configure(document, h.door, h.api, h.Session)
+	h.configuring.Lock()
+	defer h.configuring.Unlock()
+	return configure(document, h.hooks, h.door, h.api, h.Session)
+}
+
+// Outbox does something with the events of the number; see webhooks.Do.
+func (h *handler) Outbox(ctx context.Context, what string, in json.RawMessage) (any, error) {
+	return h.hooks.Do(ctx, what, in)
+}
+
+// Events tells the events of the number as they come; see webhooks.Follow.
+func (h *handler) Events(ctx context.Context, after string, tell func(any) error) error {
+	return h.hooks.Follow(ctx, after, func(e webhooks.Told) error { return tell(e) })
 }
 
 // Stop makes the worker end; it returns at once.
