@@ -148,7 +148,7 @@ func (c *connection) handle(stanza *waBinary.Node) {
 	case "chatstate":
 		c.handleChatState(d, stanza)
 	case "call":
-		c.ack(stanza, nil)
+		c.handleCall(d, stanza)
 	}
 }
 

@@ -28,6 +28,7 @@ type account struct {
 	PasskeyID   []byte            `json:"passkey_id,omitempty"`
 	PasskeyPriv []byte            `json:"passkey_private,omitempty"` // PKCS#8
 	LastSeen    int64             `json:"last_seen,omitempty"`       // Unix seconds
+	Business    *Business         `json:"business,omitempty"`
 
 	devices   []*device // ascending; the phone first
 	appState  sync.Mutex

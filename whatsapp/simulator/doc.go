@@ -20,9 +20,10 @@
 //     has acknowledged it and comes again at the next login, in order. A message that a
 //     client repeats after a reconnect is delivered once. A sender's acknowledgement means
 //     that the message is on disk;
-//   - groups, app state with its conflicts, media, pictures, about texts, privacy, blocking;
-//   - every iq is answered; what is not simulated (communities, channels, calls, business
-//     profiles) with error 501.
+//   - groups and communities, channels, app state with its conflicts, media, pictures, about
+//     texts, privacy, blocking, business profiles;
+//   - calls as far as they ring: offered, turned down, ended;
+//   - every iq is answered; what is not simulated with error 501.
 //
 // # Our own choice
 //
@@ -33,6 +34,10 @@
 //     queue loses the order of more than 2,048.
 //   - "Contacts" in a privacy setting means everybody: the network knows no address books.
 //   - Up to 99 devices can be linked to an account; nothing expires; nothing is rationed.
+//   - A channel's messages count up from 100, and each follower counts as a view. Messages of
+//     channels cannot be changed or revoked.
+//   - A call rings for two minutes at most; what is about one that does not ring gets error 404.
+//   - Labels are kept for every account; the real network offers them to businesses alone.
 //   - Whoever has asked for an account's list of devices is told when it changes.
 //
 // # Faults

@@ -35,7 +35,10 @@ type group struct {
 	Invite        string    `json:"invite,omitempty"`
 	OldInvites    []string  `json:"old_invites,omitempty"`
 	Picture       string    `json:"picture,omitempty"`
-	Version       int64     `json:"version"` // counts changes
+	Community     bool      `json:"community,omitempty"`   // holds groups and no messages
+	Parent        string    `json:"parent,omitempty"`      // id of the community it belongs to
+	DefaultSub    bool      `json:"default_sub,omitempty"` // the community's group for announcements
+	Version       int64     `json:"version"`               // counts changes
 	Members       []member  `json:"members"`
 	Requests      []request `json:"requests,omitempty"`
 }
@@ -154,7 +157,7 @@ func (n *Network) routeGroup(sender *device, to types.JID, msg *waBinary.Node) (
 	switch {
 	case g == nil:
 		return nil, "", ackNotFound
-	case !g.has(sender.account), g.Announce && !g.isAdmin(sender.account):
+	case !g.has(sender.account), g.Community, g.Announce && !g.isAdmin(sender.account):
 		return nil, "", ackForbidden
 	}
 	own := make(map[*device]waBinary.Node, len(p.enc))
@@ -214,6 +217,15 @@ func (n *Network) groupNode(g *group) waBinary.Node {
 	}
 	if g.Approval {
 		parts = append(parts, node("membership_approval_mode", nil, node("group_join", waBinary.Attrs{"state": "on"})))
+	}
+	if g.Community {
+		parts = append(parts, node("parent", waBinary.Attrs{"default_membership_approval_mode": "request_required"}))
+	}
+	if g.Parent != "" {
+		parts = append(parts, node("linked_parent", waBinary.Attrs{"jid": types.NewJID(g.Parent, types.GroupServer)}))
+	}
+	if g.DefaultSub {
+		parts = append(parts, node("default_sub_group", nil))
 	}
 	if g.Ephemeral > 0 {
 		parts = append(parts, node("ephemeral", waBinary.Attrs{"expiration": g.Ephemeral}))

@@ -58,7 +58,11 @@ func (c *connection) handleIQ(iq *waBinary.Node) {
 		c.handlePicture(d, iq, first, set)
 	case "w:g2":
 		c.handleGroup(d, iq, first, set)
-	case "disappearing_mode", "urn:xmpp:whatsapp:dirty":
+	case "newsletter":
+		c.handleNewsletter(d, iq, first)
+	case "w:biz":
+		c.handleBusiness(iq, first)
+	case "disappearing_mode", "tos", "urn:xmpp:whatsapp:dirty":
 		c.result(iq)
 	case "urn:xmpp:whatsapp:push":
 		if set {

@@ -14,6 +14,10 @@ var privacyDefaults = []struct{ name, value string }{
 	{"groupadd", "all"}, {"calladd", "all"}, {"messages", "all"}, {"defense", "off"}, {"stickers", "contacts"},
 }
 
+func knownPrivacy(name string) bool {
+	return slices.ContainsFunc(privacyDefaults, func(d struct{ name, value string }) bool { return d.name == name })
+}
+
 // shows needs Network.mu. The network does not know address books: "contacts" is everybody.
 func (a *account) shows(category string, to *account) bool {
 	return a == to || a.Privacy[category] != "none"
@@ -61,7 +65,7 @@ func (c *connection) handlePrivacy(d *device, iq *waBinary.Node, first waBinary.
 	if set {
 		for _, category := range first.GetChildren() {
 			name, value := attr(&category, "name"), attr(&category, "value")
-			if !slices.ContainsFunc(privacyDefaults, func(d struct{ name, value string }) bool { return d.name == name }) {
+			if !knownPrivacy(name) {
 				n.mu.Unlock()
 				c.fail(iq, 400, "bad-request")
 				return
@@ -161,10 +165,15 @@ func (n *Network) setAbout(d *device, about string) {
 // updateTextStatus is the number of the GraphQL query by which clients set their about text.
 const updateTextStatus = "9152604461510864"
 
-// handleMex answers the one GraphQL query that is simulated.
+// handleMex answers the GraphQL queries that are simulated.
 func (c *connection) handleMex(d *device, iq *waBinary.Node, query waBinary.Node) {
 	if attr(&query, "query_id") != updateTextStatus {
-		c.unknown(iq)
+		answer, known := c.n.newsletterQuery(d, attr(&query, "query_id"), content(&query))
+		if !known {
+			c.unknown(iq)
+			return
+		}
+		c.result(iq, data("result", nil, answer))
 		return
 	}
 	var request struct {

@@ -91,9 +91,15 @@ func (r groupChange) create() {
 			default:
 				g.Members = append(g.Members, member{Number: a.Number})
 			}
-		case "parent", "linked_parent": // communities are not simulated
-			r.c.unknown(r.iq)
-			return
+		case "parent":
+			g.Community = true
+		case "linked_parent":
+			parent := n.groups[attrJID(&part, "jid").User]
+			if code, text := parent.mayRule(creator); code != 0 || !parent.Community {
+				r.c.fail(r.iq, max(code, 403), text)
+				return
+			}
+			g.Parent = parent.ID
 		default:
 			g.setting(part)
 		}
@@ -103,6 +109,70 @@ func (r groupChange) create() {
 	created := n.groupNode(g)
 	r.c.result(r.iq, node("group", created.Attrs, append(failed, created.GetChildren()...)...))
 	n.tellGroup(g, creator, n.groupDevices(g), node("create", waBinary.Attrs{"type": "new", "key": token(12)}, created))
+	if g.Community {
+		n.announcements(g, creator)
+	}
+}
+
+// announcements needs mu. It makes the group in which a community's admins write to all.
+func (n *Network) announcements(community *group, by *account) {
+	g := &group{
+		ID: n.newGroupID(), Subject: community.Subject, SubjectAt: community.SubjectAt, SubjectBy: by.Number,
+		Created: community.Created, Creator: by.Number, Invite: token(16), Announce: true,
+		Parent: community.ID, DefaultSub: true, Members: slices.Clone(community.Members),
+	}
+	n.addGroup(g)
+	n.saveGroup(g)
+	n.tellGroup(g, by, n.groupDevices(g), node("create", waBinary.Attrs{"type": "new", "key": token(12)}, n.groupNode(g)))
+}
+
+// subGroup describes a group of a community.
+func (g *group) subGroup() waBinary.Node {
+	out := node("group", waBinary.Attrs{"id": g.ID, "subject": g.Subject, "s_t": g.SubjectAt})
+	if g.DefaultSub {
+		out.Content = []waBinary.Node{node("default_sub_group", nil)}
+	}
+	return out
+}
+
+// link makes groups part of a community, or takes them out.
+func (r groupChange) link(g *group) {
+	n, by := r.c.n, r.d.account
+	linking := r.req.Tag == "links"
+	list := r.req
+	if link, ok := child(&r.req, "link"); linking && ok {
+		list = link
+	}
+	if !g.Community {
+		r.c.fail(r.iq, 405, "not-allowed")
+		return
+	}
+	var answer []waBinary.Node
+	for _, ch := range list.GetChildren() {
+		jid := attrJID(&ch, "jid")
+		sub := n.groups[jid.User]
+		attrs := waBinary.Attrs{"jid": jid}
+		code, text := sub.mayRule(by)
+		switch {
+		case code != 0:
+		case sub.Community || linking && sub.Parent != "" || !linking && sub.Parent != g.ID || sub.DefaultSub:
+			code, text = 409, "conflict"
+		}
+		if code != 0 {
+			r.c.fail(r.iq, code, text)
+			return
+		}
+		sub.Parent = ""
+		change := node("unlink", waBinary.Attrs{"unlink_type": "parent_group", "unlink_reason": "unlink_group"}, g.subGroup())
+		if linking {
+			sub.Parent = g.ID
+			change = node("link", waBinary.Attrs{"link_type": "parent_group"}, g.subGroup())
+		}
+		n.saveGroup(sub)
+		n.tellGroup(sub, by, n.groupDevices(sub), change)
+		answer = append(answer, node("group", attrs))
+	}
+	r.c.result(r.iq, node(r.req.Tag, nil, answer...))
 }
 
 // setting takes over one of the settings that need no more than a flag or a number. It
@@ -156,6 +226,20 @@ func (r groupChange) query(g *group) {
 			return
 		}
 		r.c.result(r.iq, node("invite", waBinary.Attrs{"code": g.Invite}))
+	case "sub_groups":
+		var subs []waBinary.Node
+		for _, sub := range n.groups {
+			if sub.Parent == g.ID {
+				subs = append(subs, sub.subGroup())
+			}
+		}
+		r.c.result(r.iq, node("sub_groups", nil, subs...))
+	case "pictures":
+		if g.Picture == "" {
+			r.c.fail(r.iq, 404, "item-not-found")
+			return
+		}
+		r.c.result(r.iq, node("pictures", nil, pictureNode(g.Picture, "image")))
 	case "membership_approval_requests":
 		var requests []waBinary.Node
 		for _, q := range g.Requests {
@@ -191,6 +275,9 @@ func (r groupChange) change(g *group) {
 		return
 	case "membership_requests_action":
 		r.decide(g)
+		return
+	case "links", "unlink":
+		r.link(g)
 		return
 	}
 	var told waBinary.Node

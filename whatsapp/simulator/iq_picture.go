@@ -48,10 +48,15 @@ func (c *connection) handlePicture(d *device, iq *waBinary.Node, first waBinary.
 		if kind == "" {
 			kind = "image"
 		}
-		c.result(iq, node("picture", waBinary.Attrs{
-			"id": id, "type": kind, "url": "https://" + pictureHost + picturePath(id), "direct_path": picturePath(id),
-		}))
+		c.result(iq, pictureNode(id, kind))
 	}
+}
+
+// pictureNode says where a picture is.
+func pictureNode(id, kind string) waBinary.Node {
+	return node("picture", waBinary.Attrs{
+		"id": id, "type": kind, "url": "https://" + pictureHost + picturePath(id), "direct_path": picturePath(id),
+	})
 }
 
 func (c *connection) setPicture(d *device, iq *waBinary.Node, target types.JID, picture waBinary.Node) {

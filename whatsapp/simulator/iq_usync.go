@@ -75,6 +75,10 @@ func (n *Network) describe(asker *account, user waBinary.Node, jid types.JID, qu
 			if a != nil && a.Picture != "" && a.shows("profile", asker) {
 				parts = append(parts, node("picture", waBinary.Attrs{"id": a.Picture}))
 			}
+		case "business":
+			if a != nil && a.Business != nil {
+				parts = append(parts, a.Business.verified())
+			}
 		case "disappearing_mode":
 			if a != nil {
 				parts = append(parts, node("disappearing_mode", waBinary.Attrs{"duration": "0", "t": "0"}))

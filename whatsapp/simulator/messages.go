@@ -38,7 +38,7 @@ func (c *connection) handleMessage(d *device, msg *waBinary.Node) {
 	}
 	var out []delivery
 	var phash string
-	var failure int
+	var failure, serverID int
 	switch {
 	case isDirect:
 		out, failure = n.routeDirect(d, to, msg)
@@ -46,6 +46,8 @@ func (c *connection) handleMessage(d *device, msg *waBinary.Node) {
 		out, phash, failure = n.routeGroup(d, to, msg)
 	case to.Server == types.BroadcastServer:
 		out, failure = n.routeStatus(d, to, msg)
+	case to.Server == types.NewsletterServer:
+		out, serverID, failure = n.routeNewsletter(d, to, msg)
 	case to.Server == types.DefaultUserServer || to.Server == types.HiddenUserServer:
 		out, phash, failure = n.routeUser(d, to, msg)
 	default:
@@ -66,8 +68,11 @@ func (c *connection) handleMessage(d *device, msg *waBinary.Node) {
 			return
 		}
 		var extra waBinary.Attrs
-		if phash != "" {
+		switch {
+		case phash != "":
 			extra = waBinary.Attrs{"phash": phash}
+		case serverID != 0:
+			extra = waBinary.Attrs{"server_id": serverID}
 		}
 		c.ack(msg, extra)
 	})

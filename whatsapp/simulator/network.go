@@ -42,11 +42,14 @@ type Network struct {
 	stanzaID     atomic.Int64
 	stats        counters
 
-	mu       sync.RWMutex // accounts, devices, groups and everything in them
+	mu       sync.RWMutex // accounts, devices, groups, channels, calls and everything in them
 	accounts map[string]*account
 	lids     map[string]*account
 	groups   map[string]*group
 	invites  map[string]*group
+
+	newsletters map[string]*newsletter
+	calls       map[string]*call // that ring, by their id
 
 	restart sync.Mutex // one restart, or the end, at a time
 	closed  bool       // guarded by restart
@@ -81,6 +84,7 @@ func Open(ctx context.Context, o Options) (*Network, error) {
 		log: o.Log, state: st, addr: cmp.Or(o.Listen, "127.0.0.1:0"),
 		accounts: map[string]*account{}, lids: map[string]*account{},
 		groups: map[string]*group{}, invites: map[string]*group{},
+		newsletters: map[string]*newsletter{}, calls: map[string]*call{},
 		connections: map[int64]*connection{}, refs: map[string]*connection{},
 		subscribers: map[*account]map[*connection]string{},
 	}

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS "prekeys" ("number" TEXT NOT NULL, "device" INTEGER N
 CREATE TABLE IF NOT EXISTS "queue" ("seq" INTEGER PRIMARY KEY, "number" TEXT NOT NULL, "device" INTEGER NOT NULL,
 	"class" TEXT NOT NULL, "key" TEXT NOT NULL, "stanza" BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS "groups" ("id" TEXT PRIMARY KEY, "data" BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS "newsletters" ("id" TEXT PRIMARY KEY, "data" BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS "app_state" ("number" TEXT NOT NULL, "collection" TEXT NOT NULL, "version" INTEGER NOT NULL,
 	"patch" BLOB NOT NULL, PRIMARY KEY ("number", "collection", "version"));
 `
@@ -177,6 +178,18 @@ func (n *Network) load(ctx context.Context) error {
 			a.versions[collection] = version
 		}
 		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = each(ctx, db, `SELECT "id", "data" FROM "newsletters"`, func(rows *sql.Rows) error {
+		l := &newsletter{Followers: map[string]bool{}}
+		var raw []byte
+		if err := rows.Scan(&l.ID, &raw); err != nil {
+			return err
+		}
+		n.newsletters[l.ID] = l
+		return json.Unmarshal(raw, l)
 	})
 	if err != nil {
 		return err

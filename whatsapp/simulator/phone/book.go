@@ -55,7 +55,7 @@ type row struct {
 }
 
 func openBook(ctx context.Context, db *sql.DB) (*book, error) {
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	if _, err := db.ExecContext(ctx, schema+marksSchema); err != nil {
 		return nil, fmt.Errorf("set up the phones' tables: %w", err)
 	}
 	var seq int64

@@ -2,6 +2,7 @@ package phone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.mau.fi/whatsmeow"
@@ -12,9 +13,17 @@ import (
 
 // Group is a group that the phone is in.
 type Group struct {
-	ID      string   `json:"id"`
-	Name    string   `json:"name"`
-	Members []string `json:"members"` // numbers
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Members      []string `json:"members"` // numbers
+	Admins       []string `json:"admins"`  // numbers
+	Topic        string   `json:"topic"`
+	Locked       bool     `json:"locked"`       // only admins change name, picture and topic
+	Announce     bool     `json:"announce"`     // only admins write
+	Approval     bool     `json:"approval"`     // an admin has to approve who joins by link
+	Disappearing int      `json:"disappearing"` // seconds
+	Community    bool     `json:"community"`
+	Parent       string   `json:"parent"` // id of the community it belongs to
 }
 
 // CreateGroup makes a group with these numbers and the phone itself.
@@ -82,11 +91,98 @@ func (p *Phone) Groups(ctx context.Context) ([]Group, error) {
 
 func (p *Phone) group(ctx context.Context, info *types.GroupInfo) Group {
 	p.nameGroup(info.JID, info.Name)
-	g := Group{ID: info.JID.String(), Name: info.Name, Members: make([]string, len(info.Participants))}
+	g := Group{
+		ID: info.JID.String(), Name: info.Name, Members: make([]string, len(info.Participants)), Admins: []string{},
+		Topic: info.Topic, Locked: info.IsLocked, Announce: info.IsAnnounce, Approval: info.IsJoinApprovalRequired,
+		Disappearing: int(info.DisappearingTimer), Community: info.IsParent, Parent: info.LinkedParentJID.String(),
+	}
 	for i, m := range info.Participants {
 		g.Members[i] = p.person(ctx, m.JID, m.PhoneNumber)
+		if m.IsAdmin {
+			g.Admins = append(g.Admins, g.Members[i])
+		}
 	}
 	return g
+}
+
+// GroupChange is what can be changed about a group; nil and empty fields stay.
+type GroupChange struct {
+	Name     *string  `json:"name"`
+	Topic    *string  `json:"topic"`
+	Locked   *bool    `json:"locked"`
+	Announce *bool    `json:"announce"`
+	Approval *bool    `json:"approval"`
+	Promote  []string `json:"promote"` // numbers
+	Demote   []string `json:"demote"`
+	Leave    bool     `json:"leave"`
+}
+
+// ChangeGroup changes a group.
+func (p *Phone) ChangeGroup(ctx context.Context, group string, c GroupChange) error {
+	jid, err := p.address(group)
+	if err != nil {
+		return err
+	}
+	if err := p.ready(ctx); err != nil {
+		return err
+	}
+	var errs []error
+	if c.Name != nil {
+		errs = append(errs, p.client.SetGroupName(ctx, jid, *c.Name))
+	}
+	if c.Topic != nil {
+		errs = append(errs, p.client.SetGroupTopic(ctx, jid, "", "", *c.Topic))
+	}
+	if c.Locked != nil {
+		errs = append(errs, p.client.SetGroupLocked(ctx, jid, *c.Locked))
+	}
+	if c.Announce != nil {
+		errs = append(errs, p.client.SetGroupAnnounce(ctx, jid, *c.Announce))
+	}
+	if c.Approval != nil {
+		errs = append(errs, p.client.SetGroupJoinApprovalMode(ctx, jid, *c.Approval))
+	}
+	if len(c.Promote) > 0 {
+		errs = append(errs, p.changeGroup(ctx, group, c.Promote, whatsmeow.ParticipantChangePromote))
+	}
+	if len(c.Demote) > 0 {
+		errs = append(errs, p.changeGroup(ctx, group, c.Demote, whatsmeow.ParticipantChangeDemote))
+	}
+	if c.Leave {
+		errs = append(errs, p.client.LeaveGroup(ctx, jid))
+	}
+	return refused(errors.Join(errs...))
+}
+
+// refused gives what the network refuses a kind.
+func refused(err error) error {
+	var answer *whatsmeow.IQError
+	if errors.As(err, &answer) {
+		return fault.Wrap(fault.Conflict, fmt.Sprintf("The network refused this with the error %d.", answer.Code), err)
+	}
+	return err
+}
+
+// InviteLink returns the link by which people join a group.
+func (p *Phone) InviteLink(ctx context.Context, group string) (string, error) {
+	jid, err := p.address(group)
+	if err != nil {
+		return "", err
+	}
+	if err := p.ready(ctx); err != nil {
+		return "", err
+	}
+	link, err := p.client.GetGroupInviteLink(ctx, jid, false)
+	return link, refused(err)
+}
+
+// JoinGroup joins a group by its link, or asks to be let in, and returns its id.
+func (p *Phone) JoinGroup(ctx context.Context, link string) (string, error) {
+	if err := p.ready(ctx); err != nil {
+		return "", err
+	}
+	jid, err := p.client.JoinGroupWithLink(ctx, link)
+	return jid.String(), refused(err)
 }
 
 func (p *Phone) nameGroup(jid types.JID, name string) {

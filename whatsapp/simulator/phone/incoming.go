@@ -28,6 +28,9 @@ func (p *Phone) receive(ctx context.Context, e *events.Message) error {
 	if !e.Info.IsFromMe {
 		sender = p.person(ctx, e.Info.Sender, e.Info.SenderAlt)
 	}
+	if set := m.GetProtocolMessage(); set != nil && set.GetType() == waE2E.ProtocolMessage_EPHEMERAL_SETTING {
+		return p.markChat(ctx, chat, func(m *Marks) { m.Disappearing = int(set.GetEphemeralExpiration()) })
+	}
 	if target, change := alteration(m, sender); change != nil {
 		return p.change(ctx, chat, target, change)
 	}
@@ -46,7 +49,7 @@ func (p *Phone) receive(ctx context.Context, e *events.Message) error {
 	if err != nil {
 		return err
 	}
-	if added && !entry.FromMe && !e.Info.IsGroup && entry.Kind == Text {
+	if added && !entry.FromMe && !strings.Contains(chat, "@") && entry.Kind == Text {
 		p.answer(entry)
 	}
 	return nil
@@ -80,6 +83,7 @@ func (p *Phone) change(ctx context.Context, chat, id string, change func(*row) b
 
 // wake tells those who wait in Watch. The caller holds p.mu.
 func (p *Phone) wake() {
+	p.version++
 	close(p.changed)
 	p.changed = make(chan struct{})
 }

@@ -364,8 +364,8 @@ func (r *row) addresses() (chat, sender types.JID, err error) {
 func (p *Phone) address(to string) (types.JID, error) {
 	if strings.Contains(to, "@") {
 		jid, err := types.ParseJID(to)
-		if err != nil || (jid.Server != types.GroupServer && jid.Server != types.DefaultUserServer) {
-			return types.EmptyJID, fault.InField("to", "Give a phone number, or the id of a group that ends in @g.us.")
+		if err != nil || (jid.Server != types.GroupServer && jid.Server != types.DefaultUserServer && jid.Server != types.NewsletterServer) {
+			return types.EmptyJID, fault.InField("to", "Give a phone number, or the id of a group that ends in @g.us, or of a channel.")
 		}
 		return jid.ToNonAD(), nil
 	}
@@ -382,7 +382,7 @@ func (p *Phone) chatKey(chat string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if jid.Server == types.GroupServer {
+	if jid.Server != types.DefaultUserServer {
 		return jid.String(), nil
 	}
 	return jid.User, nil

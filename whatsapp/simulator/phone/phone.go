@@ -45,6 +45,10 @@ type Phone struct {
 	groups    map[string]string
 	peers     map[types.MessageID]*peerMessage
 	link      Link
+	version   int64            // counts changes
+	marks     map[string]Marks // nil until they are asked for
+	labels    map[string]string
+	calls     []Call
 	activity  map[string]Activity
 }
 
@@ -238,6 +242,13 @@ func (p *Phone) handle(event any) bool {
 		if e.Name != nil {
 			p.nameGroup(e.JID, e.Name.Name)
 		}
+		if e.Ephemeral != nil {
+			err = p.mark(ctx, e.JID, func(m *Marks) { m.Disappearing = int(e.Ephemeral.DisappearingTimer) })
+		}
+	case *events.CallOffer, *events.CallReject, *events.CallTerminate:
+		p.called(ctx, e)
+	default:
+		err = p.marked(ctx, e)
 	}
 	if err != nil {
 		p.log.Error("phone could not store an event", "event", fmt.Sprintf("%T", event), "error", err)

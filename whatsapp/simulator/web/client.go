@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"switchboard/fault"
+	"switchboard/whatsapp/simulator"
 	"switchboard/whatsapp/simulator/phone"
 )
 
@@ -137,6 +138,126 @@ func (c *Client) CreateGroup(ctx context.Context, number, name string, members .
 	return send[phone.Group](ctx, c, http.MethodPost, phonePath(number, "groups"), map[string]any{"name": name, "members": members})
 }
 
+// ChangeGroup changes a group.
+func (c *Client) ChangeGroup(ctx context.Context, number, group string, change map[string]any) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "groups", group), change)
+}
+
+// Group returns a group as a phone sees it.
+func (c *Client) Group(ctx context.Context, number, id string) (phone.Group, error) {
+	out, err := get[struct{ Groups []phone.Group }](ctx, c, phonePath(number, "groups"))
+	for _, g := range out.Groups {
+		if g.ID == id {
+			return g, nil
+		}
+	}
+	if err == nil {
+		err = fault.New(fault.NotFound, "This phone is in no such group.")
+	}
+	return phone.Group{}, err
+}
+
+// GroupLink returns the link by which people join a group.
+func (c *Client) GroupLink(ctx context.Context, number, group string) (string, error) {
+	out, err := get[struct{ Link string }](ctx, c, phonePath(number, "groups", group, "link"))
+	return out.Link, err
+}
+
+// JoinGroup joins a group by its link, or asks to be let in.
+func (c *Client) JoinGroup(ctx context.Context, number, link string) error {
+	return c.post(ctx, http.MethodPost, phonePath(number, "join"), map[string]string{"link": link})
+}
+
+// WaitView returns what the owner of a phone sees, once it matches.
+func (c *Client) WaitView(ctx context.Context, number string, timeout time.Duration, match func(phone.View) bool) (phone.View, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	view := phone.View{Version: -1}
+	for {
+		q := url.Values{"after": {strconv.FormatInt(view.Version, 10)}, "wait": {maxWait.String()}}
+		next, err := get[phone.View](ctx, c, phonePath(number, "view")+"?"+q.Encode())
+		if err != nil {
+			return view, fmt.Errorf("the view did not become what was expected, but %+v: %w", view, err)
+		}
+		if view = next; match(view) {
+			return view, nil
+		}
+	}
+}
+
+// Profile returns what the network's servers know of a phone's owner.
+func (c *Client) Profile(ctx context.Context, number string) (simulator.Profile, error) {
+	return get[simulator.Profile](ctx, c, phonePath(number, "profile"))
+}
+
+// ChangeProfile changes about, privacy and business.
+func (c *Client) ChangeProfile(ctx context.Context, number string, change map[string]any) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "profile"), change)
+}
+
+// Picture fetches the picture of a person or a group as a phone sees it.
+func (c *Client) Picture(ctx context.Context, number, of string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+phonePath(number, "picture")+"?of="+url.QueryEscape(of), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("ask the simulated network: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		return nil, readProblem(resp)
+	}
+	return io.ReadAll(resp.Body)
+}
+
+// SetPicture makes a JPEG file a phone's own picture; an empty one takes it away.
+func (c *Client) SetPicture(ctx context.Context, number string, jpeg []byte) error {
+	return c.do(ctx, http.MethodPut, phonePath(number, "picture"), "image/jpeg", bytes.NewReader(jpeg), nil)
+}
+
+// See returns what a phone is shown of somebody.
+func (c *Client) See(ctx context.Context, number, other string) (phone.Seen, error) {
+	return get[phone.Seen](ctx, c, phonePath(number, "people", other))
+}
+
+// SaveContact puts somebody into a phone's address book.
+func (c *Client) SaveContact(ctx context.Context, number, other, name string) error {
+	return c.post(ctx, http.MethodPost, phonePath(number, "contacts"), map[string]string{"number": other, "name": name})
+}
+
+// Call begins a call.
+func (c *Client) Call(ctx context.Context, number, to string) (phone.Call, error) {
+	return send[phone.Call](ctx, c, http.MethodPost, phonePath(number, "calls"), map[string]string{"to": to})
+}
+
+// EndCall hangs a call up, or turns it down.
+func (c *Client) EndCall(ctx context.Context, number, id string) error {
+	return c.do(ctx, http.MethodDelete, phonePath(number, "calls", id), "", nil, nil)
+}
+
+// CreateChannel makes a channel.
+func (c *Client) CreateChannel(ctx context.Context, number, name, description string) (phone.Channel, error) {
+	return send[phone.Channel](ctx, c, http.MethodPost, phonePath(number, "channels"), map[string]string{"name": name, "description": description})
+}
+
+// Channels lists the channels that a phone owns or follows.
+func (c *Client) Channels(ctx context.Context, number string) ([]phone.Channel, error) {
+	out, err := get[struct{ Channels []phone.Channel }](ctx, c, phonePath(number, "channels"))
+	return out.Channels, err
+}
+
+// FollowChannel follows a channel, or no longer.
+func (c *Client) FollowChannel(ctx context.Context, number, id string, follow bool) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "channels", id), map[string]bool{"follow": follow})
+}
+
+// ReactInChannel reacts to a message of a channel.
+func (c *Client) ReactInChannel(ctx context.Context, number, id string, message int, reaction string) error {
+	return c.post(ctx, http.MethodPut, phonePath(number, "channels", id, "messages", strconv.Itoa(message), "reaction"), map[string]string{"reaction": reaction})
+}
+
 // Connections lists the live connections to the network.
 func (c *Client) Connections(ctx context.Context) ([]Connection, error) {
 	out, err := get[struct{ Connections []Connection }](ctx, c, "/api/connections")
@@ -231,11 +352,7 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 400 {
-		var p Problem
-		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
-			return fmt.Errorf("the simulated network answered %s", resp.Status)
-		}
-		return &fault.Error{Kind: fault.OfStatus(resp.StatusCode), Message: p.Detail, Field: p.Field}
+		return readProblem(resp)
 	}
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
@@ -244,4 +361,13 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 		return fmt.Errorf("read the simulated network's answer: %w", err)
 	}
 	return nil
+}
+
+// readProblem reads an answer that is an error.
+func readProblem(resp *http.Response) error {
+	var p Problem
+	if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+		return fmt.Errorf("the simulated network answered %s", resp.Status)
+	}
+	return &fault.Error{Kind: fault.OfStatus(resp.StatusCode), Message: p.Detail, Field: p.Field}
 }

@@ -248,6 +248,7 @@ func (s *server) changeGroup(w http.ResponseWriter, r *http.Request, p *phone.Ph
 	var in struct {
 		Add    []string `json:"add"`
 		Remove []string `json:"remove"`
+		phone.GroupChange
 	}
 	if err := read(r, &in); err != nil {
 		return err
@@ -259,6 +260,7 @@ func (s *server) changeGroup(w http.ResponseWriter, r *http.Request, p *phone.Ph
 	if len(in.Remove) > 0 {
 		errs = append(errs, p.RemoveFromGroup(r.Context(), r.PathValue("id"), in.Remove))
 	}
+	errs = append(errs, p.ChangeGroup(r.Context(), r.PathValue("id"), in.GroupChange))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

@@ -1,0 +1,203 @@
+package phone
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"go.mau.fi/whatsmeow/appstate"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+)
+
+// Marks is how a chat is marked, on whichever device of the account that was done.
+type Marks struct {
+	Pinned       bool            `json:"pinned"`
+	Archived     bool            `json:"archived"`
+	Muted        bool            `json:"muted"`
+	MutedUntil   time.Time       `json:"muted_until,omitzero"` // zero of a muted chat: for ever
+	Unread       bool            `json:"marked_unread"`
+	Labels       map[string]bool `json:"labels,omitempty"`       // by their ids
+	Disappearing int             `json:"disappearing,omitempty"` // seconds
+}
+
+// View is what the owner of a phone sees beside the messages. Version rises with every
+// change while the program runs.
+type View struct {
+	Version int64             `json:"version"`
+	Name    string            `json:"name"`   // of the owner
+	Chats   map[string]Marks  `json:"chats"`  // by number or id; those with marks
+	Labels  map[string]string `json:"labels"` // names by ids
+	Calls   []Call            `json:"calls"`
+}
+
+const marksSchema = `
+CREATE TABLE IF NOT EXISTS "marks" (
+	"phone" TEXT NOT NULL,
+	"chat"  TEXT NOT NULL, -- "" holds the names of labels
+	"marks" TEXT NOT NULL,
+	PRIMARY KEY ("phone", "chat")
+);
+`
+
+// loadMarks reads the marks of all chats and the names of labels, once.
+func (p *Phone) loadMarks(ctx context.Context) error {
+	if p.marks != nil {
+		return nil
+	}
+	marks, labels := map[string]Marks{}, map[string]string{}
+	rows, err := p.fleet.db.QueryContext(ctx, `SELECT "chat", "marks" FROM "marks" WHERE "phone" = $1`, p.number)
+	if err != nil {
+		return fmt.Errorf("read how chats are marked: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var chat, text string
+		if err := rows.Scan(&chat, &text); err != nil {
+			return fmt.Errorf("read how chats are marked: %w", err)
+		}
+		if chat == "" {
+			err = json.Unmarshal([]byte(text), &labels)
+		} else {
+			var m Marks
+			err = json.Unmarshal([]byte(text), &m)
+			marks[chat] = m
+		}
+		if err != nil {
+			return fmt.Errorf("read how chats are marked: %w", err)
+		}
+	}
+	p.marks, p.labels = marks, labels
+	return rows.Err()
+}
+
+func (p *Phone) saveMarks(ctx context.Context, chat string, what any) error {
+	text, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	_, err = p.fleet.db.ExecContext(ctx, `INSERT INTO "marks" ("phone", "chat", "marks") VALUES ($1, $2, $3)
+		ON CONFLICT ("phone", "chat") DO UPDATE SET "marks" = excluded."marks"`, p.number, chat, string(text))
+	if err != nil {
+		return fmt.Errorf("save how a chat is marked: %w", err)
+	}
+	return nil
+}
+
+// mark changes how a chat is marked and wakes the watchers.
+func (p *Phone) mark(ctx context.Context, jid types.JID, change func(*Marks)) error {
+	return p.markChat(ctx, p.person(ctx, jid), change)
+}
+
+func (p *Phone) markChat(ctx context.Context, chat string, change func(*Marks)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.loadMarks(ctx); err != nil {
+		return err
+	}
+	m := p.marks[chat]
+	m.Labels = maps.Clone(m.Labels)
+	change(&m)
+	if err := p.saveMarks(ctx, chat, m); err != nil {
+		return err
+	}
+	p.marks[chat] = m
+	p.wake()
+	return nil
+}
+
+// marked does what another device of the account did to a chat, and to the owner's name.
+func (p *Phone) marked(ctx context.Context, event any) error {
+	switch e := event.(type) {
+	case *events.Pin:
+		return p.mark(ctx, e.JID, func(m *Marks) { m.Pinned = e.Action.GetPinned() })
+	case *events.Archive:
+		return p.mark(ctx, e.JID, func(m *Marks) { m.Archived = e.Action.GetArchived() })
+	case *events.Mute:
+		return p.mark(ctx, e.JID, func(m *Marks) {
+			m.Muted, m.MutedUntil = e.Action.GetMuted(), time.Time{}
+			if end := e.Action.GetMuteEndTimestamp(); m.Muted && end > 0 {
+				m.MutedUntil = time.UnixMilli(end).UTC()
+			}
+		})
+	case *events.MarkChatAsRead:
+		return p.mark(ctx, e.JID, func(m *Marks) { m.Unread = !e.Action.GetRead() })
+	case *events.LabelAssociationChat:
+		return p.mark(ctx, e.JID, func(m *Marks) {
+			if m.Labels == nil {
+				m.Labels = map[string]bool{}
+			}
+			if m.Labels[e.LabelID] = true; !e.Action.GetLabeled() {
+				delete(m.Labels, e.LabelID)
+			}
+		})
+	case *events.LabelEdit:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if err := p.loadMarks(ctx); err != nil {
+			return err
+		}
+		if p.labels[e.LabelID] = e.Action.GetName(); e.Action.GetDeleted() {
+			delete(p.labels, e.LabelID)
+		}
+		p.wake()
+		return p.saveMarks(ctx, "", p.labels)
+	case *events.PushNameSetting:
+		if name := e.Action.GetName(); name != "" {
+			err := p.remember(ctx, func(r *record) { r.Name = name })
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.wake()
+			return err
+		}
+	}
+	return nil
+}
+
+// View returns what the owner sees beside the messages, once its Version is above after. It
+// waits for that until ctx ends, and then returns what there is.
+func (p *Phone) View(ctx context.Context, after int64) (View, error) {
+	for {
+		p.mu.Lock()
+		if err := p.loadMarks(ctx); err != nil {
+			p.mu.Unlock()
+			return View{}, err
+		}
+		v := View{Version: p.version, Name: p.record.Name, Chats: maps.Clone(p.marks), Labels: maps.Clone(p.labels), Calls: append([]Call{}, p.calls...)}
+		changed := p.changed
+		p.mu.Unlock()
+		if v.Version > after {
+			return v, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return v, nil
+		case <-p.fleet.ctx.Done():
+			return v, errSwitchedOff
+		}
+	}
+}
+
+// SaveContact puts somebody into the address book, or gives them another name.
+func (p *Phone) SaveContact(ctx context.Context, number, name string) error {
+	jid, err := p.address(number)
+	if err != nil {
+		return err
+	}
+	if err := p.ready(ctx); err != nil {
+		return err
+	}
+	if err := p.seedAppState(ctx); err != nil {
+		return err
+	}
+	err = p.client.SendAppState(ctx, appstate.PatchInfo{
+		Type: appstate.WAPatchCriticalUnblockLow, Mutations: []appstate.MutationInfo{contact(jid, name)},
+	})
+	if err != nil {
+		return fmt.Errorf("save a contact: %w", err)
+	}
+	return nil
+}
