@@ -1,6 +1,7 @@
 package gowa
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -49,6 +50,10 @@ func codeOf(err error) (int, string) {
 		return http.StatusInternalServerError, "UPLOAD_MEDIA_ERROR"
 	case errors.Is(err, whatsapp.ErrReachOut):
 		return http.StatusTooManyRequests, "WA_REACHOUT_TIMELOCK"
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, "GATEWAY_TIMEOUT"
+	case errors.Is(err, whatsapp.ErrTrouble):
+		return http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"
 	case errors.Is(err, egress.ErrRefused):
 		return http.StatusBadRequest, "VALIDATION_ERROR"
 	}

@@ -37,6 +37,11 @@ type Number interface {
 	Account
 	Sender
 	Actor
+	Users
+	Chats
+	Groups
+	Newsletters
+	Calls
 }
 
 // Options of an API.
@@ -98,7 +103,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes, messageRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes)
 }
 
 // answer adapts an operation.
