@@ -7,8 +7,6 @@ package phonenumber
 import (
 	"strings"
 
-	"github.com/nyaruka/phonenumbers"
-
 	"switchboard/fault"
 )
 
@@ -59,14 +57,11 @@ func Parse(text, region string) (string, error) {
 }
 
 func international(digits string) (string, error) {
-	n, err := phonenumbers.Parse("+"+digits, "")
-	if err != nil {
-		return "", fault.Wrap(fault.Invalid, "This is not a phone number. Begin with the country code, for example +49 170 1234567.", err)
+	c, national, ok := split(digits)
+	if !ok || len(digits) <= 2 {
+		return "", noNumber()
 	}
-	if asWhatsAppHasIt(digits) {
-		return digits, nil
-	}
-	return possible(n)
+	return finish(digits, c, c, national)
 }
 
 // asWhatsAppHasIt says whether digits are a mobile number of Mexico in the older form, with
@@ -75,57 +70,74 @@ func asWhatsAppHasIt(digits string) bool {
 	return len(digits) == 13 && strings.HasPrefix(digits, "521")
 }
 
+// national reads digits as they are dialled in a region.
 func national(digits, region string) (string, error) {
-	n, err := phonenumbers.Parse(digits, region)
-	if err != nil {
-		return "", fault.Wrap(fault.Invalid, "This is not a phone number. Begin with the country code, for example +49 170 1234567.", err)
+	home, ok := ofRegion(region)
+	if !ok {
+		return "", noNumber()
 	}
-	return possible(n)
+	if rest, abroad := home.abroadFrom(digits); abroad {
+		return international(rest)
+	}
+	if rest, own := strings.CutPrefix(digits, home.code); own {
+		rest = home.strip(rest)
+		if !home.valid(digits) && home.valid(rest) || home.fit(digits) == tooLong {
+			c, _ := ofCode(home.code)
+			return finish(home.code+rest, c, c, rest)
+		}
+	}
+	c, _ := ofCode(home.code)
+	return finish(digits, c, home, digits)
 }
 
-func possible(n *phonenumbers.PhoneNumber) (string, error) {
-	switch phonenumbers.IsPossibleNumberWithReason(n) {
-	case phonenumbers.IS_POSSIBLE:
-		return strings.TrimPrefix(phonenumbers.Format(n, phonenumbers.E164), "+"), nil
-	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
+// shortest and longest are the lengths that a national number has anywhere.
+const shortest, longest = 2, 17
+
+// finish returns the number of a country in international form. from is whose prefixes may
+// stand before it. A number that WhatsApp has is right as it is.
+func finish(digits string, c, from country, national string) (string, error) {
+	if len(national) >= shortest {
+		rest := from.strip(national)
+		if f := from.fit(rest); f == fits || f == tooLong {
+			national = rest
+		}
+	}
+	switch {
+	case len(national) < shortest || len(national) > longest:
+		return "", noNumber()
+	case asWhatsAppHasIt(digits):
+		return digits, nil
+	}
+	switch c.fit(national) {
+	case fits:
+		return c.code + national, nil
+	case tooShort, localOnly:
 		return "", fault.New(fault.Invalid, "This phone number is too short. Is a digit missing?")
-	case phonenumbers.TOO_LONG:
+	case tooLong:
 		return "", fault.New(fault.Invalid, "This phone number is too long. Is there a digit too many?")
 	}
-	return "", fault.New(fault.Invalid, "This is not a phone number. Begin with the country code, for example +49 170 1234567.")
+	return "", noNumber()
 }
 
-// Lean leaves of the tables of all countries what Parse needs, for good: how many digits a
-// number has there and what is dialled before it. The package that has them fills them
-// before main begins, in every process of this one binary, and to a worker they would be a
-// megabyte, which a thousand workers have a thousand times.
-func Lean() {
-	if all, err := phonenumbers.MetadataCollection(); err == nil {
-		for _, country := range all.GetMetadata() {
-			lean(country) // the package's own maps lead to the very same
-		}
-	}
-	if short, err := phonenumbers.ShortNumberMetadataCollection(); err == nil {
-		for _, country := range short.GetMetadata() {
-			country.Reset()
-		}
-	}
+func noNumber() error {
+	return fault.New(fault.Invalid, "This is not a phone number. Begin with the country code, for example +49 170 1234567.")
 }
 
-func lean(c *phonenumbers.PhoneMetadata) {
-	kept := &phonenumbers.PhoneMetadata{
-		Id: c.Id, CountryCode: c.CountryCode, MainCountryForCode: c.MainCountryForCode, LeadingDigits: c.LeadingDigits,
-		InternationalPrefix: c.InternationalPrefix, NationalPrefix: c.NationalPrefix,
-		NationalPrefixForParsing: c.NationalPrefixForParsing, NationalPrefixTransformRule: c.NationalPrefixTransformRule,
+// Format returns digits in international form as people write them, "+49 1512 3456789". What
+// cannot be a number comes back with a plus sign and otherwise as it is.
+func Format(digits string) string {
+	c, national, ok := split(digits)
+	if !ok || len(digits) <= 2 || strings.Trim(digits, "0123456789") != "" {
+		return "+" + digits
 	}
-	if d := c.GetGeneralDesc(); d != nil {
-		kept.GeneralDesc = &phonenumbers.PhoneNumberDesc{
-			NationalNumberPattern: d.NationalNumberPattern, PossibleLength: d.PossibleLength, PossibleLengthLocalOnly: d.PossibleLengthLocalOnly,
+	if len(national) >= shortest {
+		rest := c.strip(national)
+		if f := c.fit(rest); f == fits || f == tooLong {
+			national = rest
 		}
 	}
-	c.Reset()
-	c.Id, c.CountryCode, c.MainCountryForCode, c.LeadingDigits = kept.Id, kept.CountryCode, kept.MainCountryForCode, kept.LeadingDigits
-	c.InternationalPrefix, c.NationalPrefix = kept.InternationalPrefix, kept.NationalPrefix
-	c.NationalPrefixForParsing, c.NationalPrefixTransformRule = kept.NationalPrefixForParsing, kept.NationalPrefixTransformRule
-	c.GeneralDesc = kept.GeneralDesc
+	if len(national) < shortest || len(national) > longest {
+		return "+" + digits
+	}
+	return "+" + c.code + " " + c.write(national)
 }

@@ -1,15 +1,6 @@
 package phonenumber
 
-import (
-	"os"
-	"testing"
-)
-
-// The tables stay as lean as in a worker: what works with those works with the whole.
-func TestMain(m *testing.M) {
-	Lean()
-	os.Exit(m.Run())
-}
+import "testing"
 
 func TestParse(t *testing.T) {
 	t.Parallel()

@@ -5,9 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
-
 	"switchboard/instances"
+	"switchboard/phonenumber"
 )
 
 // Phone returns digits in international form as people write them, "+49 1512 3456789". What
@@ -16,11 +15,7 @@ func Phone(digits string) string {
 	if digits == "" {
 		return ""
 	}
-	n, err := phonenumbers.Parse("+"+digits, "")
-	if err != nil {
-		return "+" + digits
-	}
-	return phonenumbers.Format(n, phonenumbers.INTERNATIONAL)
+	return phonenumber.Format(digits)
 }
 
 // phoneOf returns the number of an instance: the paired one, else the one a person gave.

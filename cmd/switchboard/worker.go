@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"switchboard/control"
-	"switchboard/phonenumber"
 	"switchboard/worker"
 )
 
@@ -27,7 +26,6 @@ func runWorker(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return refuse("%s A worker is started by `switchboard serve`, not by people.", sentence(err))
 	}
-	phonenumber.Lean()
 	debug.FreeOSMemory()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
