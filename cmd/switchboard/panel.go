@@ -145,7 +145,9 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Auth:      people,
 		Messages:  messageReader{databases},
 		Logs:      logsIn(s.dir),
-		API:       api.New(api.Options{Instances: supervisor, Auth: people, Keys: keys.Ring{Settings: keeper}, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log}),
+		API: api.New(api.Options{
+			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
+		}),
 		Gateway: gateway.New(gateway.Options{
 			Instances: supervisor, Auth: people, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
 		}),

@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"switchboard/audit"
 	"switchboard/auth"
 	"switchboard/instances"
 	"switchboard/journal"
@@ -62,7 +63,12 @@ type Door interface {
 type Options struct {
 	Instances Supervisor
 	Auth      Door
-	Keys      Keys
+	// People are managed here, and Audit is read; both may be nil where that is not needed.
+	People *auth.Auth
+	Audit  *audit.Log
+	// URL is how browsers reach the panel, without a slash at the end.
+	URL  string
+	Keys Keys
 	// Usage measures a process; false when it cannot be measured.
 	Usage func(pid int) (cpuPercent float64, rssBytes int64, ok bool)
 	// Logs is where the process of a number writes its log.
@@ -92,6 +98,21 @@ func newServer(o Options) *server {
 
 	s.mux.Get("/openapi.json", s.answer(showOpenAPI))
 	s.mux.Get("/stats", s.answer(s.showStats))
+
+	s.mux.Get("/users", s.answer(s.listPeople))
+	s.mux.Post("/users", s.answer(s.invitePerson))
+	s.mux.Get("/users/{user}", s.answer(s.showPerson))
+	s.mux.Patch("/users/{user}", s.answer(s.changePerson))
+	s.mux.Delete("/users/{user}", s.answer(s.removePerson))
+	s.mux.Post("/users/{user}/link", s.answer(s.makePasswordLink))
+	s.mux.Get("/groups", s.answer(s.listGroups))
+	s.mux.Post("/groups", s.answer(s.saveGroup))
+	s.mux.Put("/groups/{group}", s.answer(s.saveGroup))
+	s.mux.Delete("/groups/{group}", s.answer(s.removeGroup))
+	s.mux.Get("/tokens", s.answer(s.listTokens))
+	s.mux.Post("/tokens", s.answer(s.addToken))
+	s.mux.Delete("/tokens/{token}", s.answer(s.revokeToken))
+	s.mux.Get("/audit", s.answer(s.showAudit))
 
 	s.mux.Get("/instances", s.answer(s.listInstances))
 	s.mux.Post("/instances", s.answer(s.createInstance))

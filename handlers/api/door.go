@@ -77,6 +77,10 @@ func needs(r *http.Request) auth.Scope {
 			return auth.Scope(keys.ScopeOf(r.Method, plain, r.URL.Query()))
 		}
 	}
+	switch first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); first {
+	case "users", "groups", "tokens", "audit":
+		return auth.Admin
+	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return auth.Read
 	}

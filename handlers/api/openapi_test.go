@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"switchboard/audit"
 	"switchboard/instances"
 )
 
@@ -83,6 +84,7 @@ func TestDocumentedMembers(t *testing.T) {
 	t.Parallel()
 	schemas := read(t).Components.Schemas
 	for name, v := range map[string]any{
+		"Person": person{}, "Group": group{}, "Token": token{}, "AuditEntry": audit.Entry{},
 		"Instance": instance{}, "Resources": usage{}, "Problem": problem{}, "Code": instances.PhoneCode{}, "LogLine": logLine{}, "Key": key{},
 	} {
 		var members, documented []string
