@@ -99,11 +99,22 @@ func (a *account) share(ctx context.Context, patch appstate.PatchInfo) error {
 			return fault.New(fault.Conflict, "The phone has not handed over what is needed for this yet. Open WhatsApp on it, and try again in a minute.")
 		}
 	}
-	err := a.client.SendAppState(ctx, patch)
-	if errors.Is(err, whatsmeow.ErrAppStateUpdate) {
-		return fault.Wrap(fault.Conflict, "Another device of this number changed the same at this moment. Try again.", err)
+	// whatsmeow tries once more by itself when somebody else was faster. Its own first
+	// reading of everything, after the linking, can be in the way twice.
+	for tries := 4; ; tries-- {
+		err := a.client.SendAppState(ctx, patch)
+		switch {
+		case !errors.Is(err, whatsmeow.ErrAppStateUpdate):
+			return err
+		case tries == 1:
+			return fault.Wrap(fault.Conflict, "Other devices of this number change the same at this moment. Try again.", err)
+		}
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return err
 }
 
 // timers are the times after which WhatsApp lets messages disappear.
