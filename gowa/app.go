@@ -95,10 +95,7 @@ type login struct {
 
 // login begins a pairing, or goes on with one, and answers with the code on show.
 func (a *API) login(r *request) (string, any, error) {
-	if loggedIn(a.o.Number.Report()) {
-		return "", nil, errLoggedIn
-	}
-	if p := a.o.Number.Report().Pairing; p == nil || p.Code == "" {
+	if now := a.o.Number.Report(); !loggedIn(now) && now.Status != instances.PasskeyRequired && (now.Pairing == nil || now.Pairing.Code == "") {
 		if err := a.o.Number.Pair(r.Context()); err != nil {
 			return "", nil, pairingError(err)
 		}

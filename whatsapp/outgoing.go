@@ -208,7 +208,8 @@ func textOf(m *waE2E.Message) string {
 // contextField is how the parts of a message call the field for what surrounds it.
 const contextField = "contextInfo"
 
-// setContext puts info into a message, into whichever part of it has a place for it.
+// setContext puts info into a message, into whichever part of it has a place for it; nil
+// takes it out.
 func setContext(m *waE2E.Message, info *waE2E.ContextInfo) {
 	if m.Conversation != nil { // has none
 		m.ExtendedTextMessage = &waE2E.ExtendedTextMessage{Text: m.Conversation}
@@ -220,7 +221,9 @@ func setContext(m *waE2E.Message, info *waE2E.ContextInfo) {
 	m.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if f.Kind() == protoreflect.MessageKind && !f.IsList() && f.Message().FullName() != "WAWebProtobufsE2E.MessageContextInfo" {
 			part := v.Message()
-			if place := part.Descriptor().Fields().ByName(contextField); place != nil {
+			if place := part.Descriptor().Fields().ByName(contextField); place != nil && info == nil {
+				part.Clear(place)
+			} else if place != nil {
 				part.Set(place, protoreflect.ValueOfMessage(info.ProtoReflect()))
 			}
 		}

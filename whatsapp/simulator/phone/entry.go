@@ -60,6 +60,9 @@ type Entry struct {
 	Reactions map[string]string `json:"reactions,omitempty"` // by number
 	ReplyTo   string            `json:"reply_to,omitempty"`  // id
 	Media     *Media            `json:"media,omitempty"`
+	Starred   bool              `json:"starred,omitempty"`
+	Deleted   bool              `json:"deleted,omitempty"` // on this account alone
+	Detail    *Detail           `json:"detail,omitempty"`
 }
 
 // rise moves the status forward, never back, and reports whether it did.

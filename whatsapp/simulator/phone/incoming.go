@@ -192,6 +192,7 @@ func describe(m *waE2E.Message) (e Entry, ok bool) {
 		}
 		e.Kind = Other
 	}
+	e.Detail = detail(m)
 	return e, true
 }
 

@@ -232,6 +232,10 @@ func (p *Phone) handle(event any) bool {
 		p.log.Debug("message cannot be opened", "id", e.Info.ID, "unavailable", e.IsUnavailable)
 	case *events.Receipt:
 		err = p.receipt(ctx, e)
+	case *events.Star:
+		err = p.starred(ctx, e)
+	case *events.DeleteForMe:
+		err = p.deleted(ctx, e)
 	case *events.ChatPresence:
 		p.typing(ctx, e)
 	case *events.Presence:
