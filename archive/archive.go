@@ -132,6 +132,7 @@ func (k Key) decrypt(r io.Reader) (io.Reader, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, "The passphrase is empty.", err)
 	}
+	identity.SetMaxWorkFactor(passphraseCost) // a forged file could ask for gigabytes of memory
 	plain, err := age.Decrypt(r, identity)
 	var mismatch *age.NoIdentityMatchError
 	switch {

@@ -11,6 +11,8 @@ import (
 var flashes = map[string]views.Flash{
 	"deleting":    {Text: "The number is being deleted."},
 	"deleted":     {Text: "The number was deleted."},
+	"restored":    {Text: "The number is back."},
+	"forgotten":   {Text: "The last backup was removed."},
 	"renamed":     {Text: "The name was changed."},
 	"sent":        {Text: "Sent. WhatsApp has taken the message."},
 	"imported":    {Text: "Imported. The numbers are starting with their old pairing."},

@@ -46,6 +46,7 @@ func (s *server) renderNumber(w http.ResponseWriter, r *http.Request, status int
 
 // fill adds the live parts to n.
 func (s *server) fill(r *http.Request, n views.Number, wait int) (views.Number, error) {
+	n.KeepDays = s.KeepDays
 	var err error
 	if n.Status, err = statusLive(r.Context(), n.Instance, wait); err != nil {
 		return n, err

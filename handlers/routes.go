@@ -83,6 +83,10 @@ func (s *server) routes() chi.Router {
 				r.Post("/people/{person}/delete", s.page(s.deletePerson))
 				r.Post("/people/{person}/sessions/{session}/revoke", s.page(s.revokeSessionOf))
 
+				r.Get("/system", s.page(s.showSystem))
+				r.Post("/system/deleted/{file}/restore", s.page(s.bringBack))
+				r.Post("/system/deleted/{file}/forget", s.page(s.forgetDeleted))
+
 				r.Get("/audit", s.page(s.showAudit))
 				r.Get("/audit/export", s.page(s.exportAudit))
 
@@ -121,6 +125,12 @@ func (s *server) routes() chi.Router {
 				r.Post("/instances/{id}/passkey/confirm", s.page(s.confirmPasskey))
 			})
 		})
+	})
+	r.Group(func(r chi.Router) { // what takes its time, and more than a form's worth
+		r.Use(s.crossOrigin.Handler, s.Auth.Middleware(s.fail), s.withShell)
+
+		r.With(limitBody, s.checkForm, s.requirePerson).Post("/instances/{id}/backup", s.page(s.backupNumber))
+		r.With(s.requirePerson, s.requireAdmin).Post("/system/restore", s.page(s.restoreNumber))
 	})
 	return r
 }

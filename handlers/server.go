@@ -98,6 +98,10 @@ type Options struct {
 	// URL is how browsers reach the panel, with its sub-path and without a slash at the end;
 	// links that are passed on begin with it.
 	URL string
+	// System is what administrators do of databases and backups.
+	System System
+	// KeepDays is for how long the last backup of a deleted number is kept, 0: not at all.
+	KeepDays int
 	// Audit is the record of what people do; nil keeps none.
 	Audit *audit.Log
 	// Mail sends invitations; nil where no mail server is set.

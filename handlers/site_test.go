@@ -64,6 +64,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 	s := &site{t: t, numbers: &fakeNumbers{}, messages: &fakeMessages{}, settings: &settingstest.Memory{}, log: journal.Log{Dir: t.TempDir(), Name: "worker.log"}, url: base}
 	o := Options{
 		Instances: s.numbers, Messages: s.messages, Version: "test",
+		System: &fakeSystem{}, KeepDays: 30,
 		Ready:     func(context.Context) error { return nil },
 		Keys:      keys.Ring{Settings: s.settings},
 		WorkerURL: func(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) },

@@ -100,6 +100,27 @@ func (d Deleted) List() ([]Kept, error) {
 	return all, nil
 }
 
+// Name returns what the number of a last backup was called.
+func (d Deleted) Name(k Kept) (string, error) {
+	file, err := os.Open(k.Path)
+	if err != nil {
+		return "", fmt.Errorf("open last backup: %w", err)
+	}
+	defer file.Close()
+	r, err := archive.NewReader(file, d.Key)
+	if err != nil {
+		return "", err
+	}
+	first, err := r.Next()
+	if err != nil {
+		return "", err
+	}
+	if first.Number == nil {
+		return "", fmt.Errorf("read last backup: no number")
+	}
+	return first.Number.Name, nil
+}
+
 // Prune removes what was kept for long enough, and what a killed process left half-written.
 func (d Deleted) Prune() error {
 	all, err := d.List()

@@ -22,6 +22,9 @@ type RestoreOptions struct {
 	Only    instances.ID // one number of several; "" for everything that is in the backup
 	Name    string       // of a single number, in the place of the one that it had
 	Replace bool         // what exists is replaced
+	// Beside restores exactly one number beside a panel that runs, whose supervisor does not know
+	// it: there is no record of it, not even of one that is being deleted.
+	Beside bool
 	// BeforeReplace is called for each number that is going to be replaced; an error of it ends
 	// the restoring.
 	BeforeReplace func(ctx context.Context, id instances.ID) error
@@ -33,8 +36,10 @@ type RestoreOptions struct {
 // whose WhatsApp account belongs to another number here are a fault.Conflict, and then
 // nothing was changed. It returns the numbers that were brought in.
 func (in Installation) Restore(ctx context.Context, open func() (*archive.Reader, error), o RestoreOptions, told func(Step)) ([]instances.Instance, error) {
-	if err := in.Sweep(); err != nil {
-		return nil, err
+	if !o.Beside { // else others may be at work
+		if err := in.Sweep(); err != nil {
+			return nil, err
+		}
 	}
 	first, err := open()
 	if err != nil {
@@ -54,7 +59,7 @@ func (in Installation) Restore(ctx context.Context, open func() (*archive.Reader
 		return nil, err
 	}
 	defer release()
-	if first.Header.Whole && o.Only == "" {
+	if first.Header.Whole && o.Only == "" && !o.Beside {
 		if err := in.vacant(ctx, o.Replace); err != nil {
 			return nil, err
 		}
@@ -81,8 +86,11 @@ func (in Installation) plan(ctx context.Context, found []archive.Number, o Resto
 	if o.Only != "" {
 		found = slices.DeleteFunc(slices.Clone(found), func(n archive.Number) bool { return n.ID != string(o.Only) })
 		if len(found) == 0 {
-			return nil, nil, fault.New(fault.NotFound, fmt.Sprintf("The number %s is not in this backup.", o.Only))
+			return nil, nil, &fault.Error{Kind: fault.NotFound, Field: "number", Message: fmt.Sprintf("The number %s is not in this backup.", o.Only)}
 		}
+	}
+	if o.Beside && len(found) != 1 {
+		return nil, nil, fault.InField("number", several(found))
 	}
 	if o.Name != "" && len(found) != 1 {
 		return nil, nil, fault.New(fault.Invalid, "A new name can be given to a single number only.")
@@ -118,6 +126,23 @@ func (in Installation) plan(ctx context.Context, found []archive.Number, o Resto
 	return plans, unlockAll, nil
 }
 
+// several says which numbers a backup holds.
+func several(found []archive.Number) string {
+	if len(found) == 0 {
+		return "This backup holds no number."
+	}
+	const most = 20
+	var ids []string
+	for _, n := range found[:min(len(found), most)] {
+		ids = append(ids, n.ID)
+	}
+	text := strings.Join(ids, ", ")
+	if len(found) > most {
+		text += " and others"
+	}
+	return fmt.Sprintf("This backup holds %d numbers. Write here which one you want: %s.", len(found), text)
+}
+
 func (in Installation) planNumber(ctx context.Context, n archive.Number, o RestoreOptions, records []instances.Instance) (*planned, error) {
 	inst := instances.Instance{
 		ID: instances.ID(n.ID), Name: n.Name, Phone: n.Phone, JID: n.JID, LID: n.LID, PushName: n.PushName,
@@ -136,6 +161,9 @@ func (in Installation) planNumber(ctx context.Context, n archive.Number, o Resto
 	p := &planned{owner: n.OwnerEmail}
 	for _, r := range records {
 		switch {
+		case r.ID == inst.ID && o.Beside:
+			return nil, fault.New(fault.Conflict, fmt.Sprintf(
+				"The number %s is still here, as “%s”. Delete it first, and wait until it is gone; it leaves a last backup.", n.ID, r.Name))
 		case r.ID == inst.ID:
 			p.known, p.replace = true, r.Status != instances.Deleting
 			inst.Port, inst.Owner = r.Port, r.Owner
@@ -190,7 +218,7 @@ func (in Installation) carryOut(ctx context.Context, r *archive.Reader, plans ma
 			return restored, nil
 		case err != nil:
 			return restored, err
-		case section.Database != nil && section.Database.Part == archive.Control && o.Only == "":
+		case section.Database != nil && section.Database.Part == archive.Control && o.Only == "" && !o.Beside:
 			db, name := in.Store.Database()
 			if err := people.Fill(ctx, section.Database, section.Database.Version, tables.Target{DB: db, Engine: name, Scratch: in.Dir, Clear: true}); err != nil {
 				return restored, fmt.Errorf("restore people: %w", err)

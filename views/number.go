@@ -18,7 +18,10 @@ type Number struct {
 	Phone   Form // pairing by phone number
 	Passkey Form
 	Rename  Form
+	Backup  Form
 	Delete  Form
+
+	KeepDays int // for which the number can be brought back after it was deleted, 0: not at all
 }
 
 // Stage is the part of the number's page that depends on how far the number is. It is

@@ -19,6 +19,7 @@ import (
 	"switchboard/sandbox"
 	"switchboard/secrets"
 	"switchboard/store"
+	"switchboard/views"
 )
 
 // doctor looks at an installation, whether it runs or not, and changes nothing. Each finding
@@ -99,7 +100,7 @@ func (d *examination) machine() {
 		d.ok("sandbox", "Landlock %d keeps every number's process in its own folder", abi)
 	}
 	if limit, ok := memoryLimit(); ok {
-		d.ok("memory", "all numbers together may use %s, by the control group that this runs in", size(limit))
+		d.ok("memory", "all numbers together may use %s, by the control group that this runs in", views.Size(limit))
 	} else {
 		d.ok("memory", "no control group limits all numbers together; each keeps to WORKER_MEMORY_LIMIT. For a limit of all, set MemoryMax= of the unit")
 	}
@@ -209,9 +210,9 @@ func (d *examination) storage(s *storage) {
 	case info.Mode().Perm()&0o077 != 0:
 		d.warn("storage", "other users of this machine may look into %s: chmod 700 %[1]s", s.dir)
 	case free >= 0 && free < scarceDisk:
-		d.warn("storage", "%s has %s left on its disk; make room before messages cannot be stored", s.dir, size(free))
+		d.warn("storage", "%s has %s left on its disk; make room before messages cannot be stored", s.dir, views.Size(free))
 	default:
-		d.ok("storage", "%s can be written, %s are free", s.dir, size(free))
+		d.ok("storage", "%s can be written, %s are free", s.dir, views.Size(free))
 	}
 	if s.key == "" {
 		return // the first start makes it, or it is missing, which the control database tells
@@ -331,7 +332,7 @@ func (d *examination) numbers(ctx context.Context, s *storage, databases *isolat
 		return
 	}
 	for _, l := range left {
-		d.warn("unknown databases", "%s, %s: of a number that no record knows. Nothing removes them unasked; bring its record back with a backup of the control database, or drop them yourself", l.ID, size(l.Bytes))
+		d.warn("unknown databases", "%s, %s: of a number that no record knows. Nothing removes them unasked; bring its record back with a backup of the control database, or drop them yourself", l.ID, views.Size(l.Bytes))
 	}
 	if len(left) == 0 {
 		d.ok("unknown databases", "none")
@@ -361,19 +362,4 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return strconv.Itoa(n) + " " + noun + "s"
-}
-
-// size says bytes for a person.
-func size(bytes int64) string {
-	value, unit := float64(bytes), "bytes"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value < 1024 {
-			break
-		}
-		value, unit = value/1024, next
-	}
-	if unit == "bytes" {
-		return fmt.Sprintf("%d bytes", bytes)
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
 }

@@ -106,7 +106,9 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, err
 	}
-	keeping := keepingDatabases{databases, moving.Installation{Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir}, kept, o.log}
+	keeping := keepingDatabases{databases, moving.Installation{
+		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost),
+	}, kept, o.log}
 	if err := keeping.in.Sweep(); err != nil {
 		return nil, err
 	}
@@ -158,6 +160,8 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,
 		Audit:          record,
+		System:         system{s.store, databases, supervisor, &moving.Live{In: keeping.in, Kept: kept, Take: supervisor.Take}},
+		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
 		URL:            strings.TrimSuffix(base.String(), "/"),
 		BasePath:       c.BasePath,
 		TrustedOrigins: c.origins(),

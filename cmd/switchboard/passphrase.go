@@ -8,10 +8,8 @@ import (
 	"unicode/utf8"
 
 	"switchboard/archive"
+	"switchboard/moving"
 )
-
-// minPassphrase is the least number of characters of a new passphrase.
-const minPassphrase = 12
 
 // passphrase is what a backup is encrypted with. It is never an argument, which every user
 // of the machine could read.
@@ -44,8 +42,8 @@ func (p *passphrase) read(env environment, name string, fresh bool) (archive.Key
 	switch {
 	case len(content) == 0 || bytes.ContainsAny(content, "\r\n"):
 		return archive.Key{}, refuse("The passphrase has to stand alone, on one line.")
-	case fresh && utf8.RuneCount(content) < minPassphrase:
-		return archive.Key{}, refuse("The passphrase is shorter than %d characters. Whoever guesses it has the numbers; make one with: openssl rand -base64 24", minPassphrase)
+	case fresh && utf8.RuneCount(content) < moving.MinPassphrase:
+		return archive.Key{}, refuse("The passphrase is shorter than %d characters. Whoever guesses it has the numbers; make one with: openssl rand -base64 24", moving.MinPassphrase)
 	}
 	return archive.Passphrase(string(content)), nil
 }
