@@ -52,6 +52,12 @@ func (r *reader) follow(method, address string, form url.Values) {
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	r.answer(req)
+}
+
+// answer sends a request and reads the page that comes.
+func (r *reader) answer(req *http.Request) {
+	r.t.Helper()
 	resp, err := r.client.Do(req)
 	if err != nil {
 		r.t.Fatal(err)

@@ -412,7 +412,7 @@ func bar() templ.Component {
 			templ_7745c5c3_Var19 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<header class=\"border-b border-line bg-paper\"><div class=\"mx-auto flex h-16 max-w-5xl items-center gap-1 px-5\"><a href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<header class=\"border-b border-line bg-paper\"><div class=\"mx-auto flex min-h-16 max-w-5xl flex-wrap items-center gap-x-1 px-5 py-2\"><a href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -433,7 +433,7 @@ func bar() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "Switchboard</a><nav aria-label=\"Main\" class=\"flex items-center gap-1 text-sm font-medium\"><a class=\"hidden rounded-lg px-3 py-2 text-soft hover:text-ink sm:block\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "Switchboard</a><nav aria-label=\"Main\" class=\"-ml-3 flex flex-wrap items-center gap-1 text-sm font-medium sm:ml-0\"><a class=\"hidden rounded-lg px-3 py-2 text-soft hover:text-ink sm:block\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
