@@ -8,6 +8,7 @@ import (
 
 	"switchboard/egress"
 	"switchboard/fault"
+	"switchboard/sending"
 	"switchboard/whatsapp"
 )
 
@@ -24,6 +25,41 @@ func Write(w http.ResponseWriter, status int, e Envelope) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(e) // a client that went away is no one's trouble
+}
+
+// outcome is what an operation came to, ready to be answered with.
+type outcome struct {
+	Envelope
+	status   int
+	body     json.RawMessage // the envelope as it was answered with before; nil for a new one
+	replayed bool
+	handler  http.Handler // answers by itself
+}
+
+func (o outcome) write(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case o.handler != nil:
+		o.handler.ServeHTTP(w, r)
+	case o.body != nil:
+		if o.replayed {
+			w.Header().Set("Idempotent-Replayed", "true")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(o.status)
+		_, _ = w.Write(o.body) // a client that went away is no one's trouble
+	default:
+		Write(w, o.status, o.Envelope)
+	}
+}
+
+// answer is an outcome as it can be kept.
+func (o outcome) answer() sending.Answer {
+	body, err := json.Marshal(o.Envelope)
+	if err != nil {
+		body = nil // no results are made that cannot be written
+	}
+	return sending.Answer{Status: o.status, Body: body}
 }
 
 // coded is an error with a status and a code of its own.

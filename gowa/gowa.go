@@ -26,6 +26,7 @@ import (
 	"switchboard/egress"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/sending"
 	"switchboard/settings"
 )
 
@@ -49,7 +50,8 @@ type Options struct {
 	ID      instances.ID
 	Version string // of the program, for whoever asks
 	Number  Number
-	Egress  *egress.Guard // for media by address
+	Egress  *egress.Guard  // for media by address
+	Sends   *sending.Queue // nil: everything is sent at once, and again when it is asked for again
 	Log     *slog.Logger
 }
 
@@ -103,7 +105,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes)
 }
 
 // answer adapts an operation.
@@ -111,37 +113,47 @@ func (a *API) answer(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		in, err := read(w, r, route.files)
 		defer in.forget()
-		var message string
-		var results any
-		if err == nil {
-			ctx, cancel := context.WithTimeout(r.Context(), Deadline)
-			defer cancel()
-			in.Request, in.region = r.WithContext(ctx), *a.region.Load()
-			message, results, err = route.do(a, in)
-			if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				err = withCode(http.StatusGatewayTimeout, "GATEWAY_TIMEOUT",
-					fault.Wrap(fault.Unavailable, "This took longer than 45 seconds. It may have been done all the same.", err))
-			}
-		}
 		if err != nil {
-			a.fail(w, r, err)
+			a.failed(route.path, err).write(w, r)
 			return
 		}
-		if h, ok := results.(http.Handler); ok {
-			h.ServeHTTP(w, r)
-			return
+		ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+		defer cancel()
+		in.Request, in.region = r.WithContext(ctx), *a.region.Load()
+		out, kept, err := a.once(route, in)
+		switch {
+		case err != nil:
+			out = a.failed(route.path, err)
+		case !kept:
+			out = a.do(route, in)
 		}
-		Write(w, http.StatusOK, Envelope{Code: "SUCCESS", Message: message, Results: results})
+		out.write(w, r)
 	}
 }
 
-// fail answers with an error, and logs those that are nobody's fault but ours.
-func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+// do does what a request asks for.
+func (a *API) do(route route, in *request) outcome {
+	message, results, err := route.do(a, in)
+	if err != nil {
+		if errors.Is(in.Context().Err(), context.DeadlineExceeded) {
+			err = withCode(http.StatusGatewayTimeout, "GATEWAY_TIMEOUT",
+				fault.Wrap(fault.Unavailable, "This took longer than 45 seconds. It may have been done all the same.", err))
+		}
+		return a.failed(route.path, err)
+	}
+	if h, ok := results.(http.Handler); ok {
+		return outcome{handler: h}
+	}
+	return outcome{status: http.StatusOK, Envelope: Envelope{Code: "SUCCESS", Message: message, Results: results}}
+}
+
+// failed is the outcome of an error; those that are nobody's fault but ours are logged.
+func (a *API) failed(route string, err error) outcome {
 	status, code := codeOf(err)
 	if status == http.StatusInternalServerError {
-		a.o.Log.Error("request failed", "route", chi.RouteContext(r.Context()).RoutePattern(), "error", err)
+		a.o.Log.Error("request failed", "route", route, "error", err)
 	}
-	Write(w, status, Envelope{Code: code, Message: fault.MessageOf(err)})
+	return outcome{status: status, Envelope: Envelope{Code: code, Message: fault.MessageOf(err)}}
 }
 
 // survive answers a request whose operation panics, which must not cost the number.

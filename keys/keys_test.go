@@ -147,7 +147,7 @@ func TestScopes(t *testing.T) {
 		"GET /app/logout": Manage, "GET /app/login": Manage, "GET /app/login-with-code": Manage, "GET /app/reconnect": Manage,
 		"GET /app/passkey": Manage, "POST /app/passkey/confirm": Manage, "POST /user/pushname": Manage, "POST /group": Manage,
 		"GET /group/invite-link?reset=true": Manage, "GET /group/invite-link?reset=1": Manage, "POST /newsletter/unfollow": Manage,
-		"DELETE /send/message": Manage, "PUT /x": Manage,
+		"DELETE /send/message": Manage, "DELETE /queue/x": Send, "GET /queue": Read, "PUT /x": Manage,
 	} {
 		method, path, _ := strings.Cut(path, " ")
 		for secret, scopes := range map[string]string{looks: "read", sends: "send", both: "read send", every: "read send manage"} {

@@ -45,6 +45,10 @@ func ScopeOf(method, path string, query url.Values) Scope {
 			return Manage
 		}
 		return Read
+	case http.MethodDelete:
+		if first == "queue" {
+			return Send // takes back what was not sent yet
+		}
 	case http.MethodPost:
 		switch first {
 		case "send", "message", "chat", "call":

@@ -43,7 +43,7 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	}
 	a := out.a
 	if out.id == "" {
-		out.id = a.client.GenerateMessageID()
+		out.id = a.idOf(ctx)
 	}
 	what := unwrap(out.message)
 	kind, text, target := content(what)

@@ -28,6 +28,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/keys"
 	"switchboard/lease"
+	"switchboard/sending"
 	"switchboard/webhooks"
 	"switchboard/whatsapp"
 )
@@ -113,9 +114,10 @@ func run(ctx context.Context, doc control.StartDocument, version string, guard *
 func serve(ctx context.Context, doc control.StartDocument, version string, db handles, session *whatsapp.Session, port, socket net.Listener, log *slog.Logger) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), Log: log})
+	sends := newQueue(doc, db, session, log)
+	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), Sends: sends, Log: log})
 	door := openDoor(ctx, doc.ID, db.main, log)
-	h := &handler{Session: session, hooks: db.hooks, api: api, door: door, stop: stop}
+	h := &handler{Session: session, hooks: db.hooks, api: api, door: door, sends: sends, stop: stop}
 	if len(doc.Settings) > 0 {
 		if err := h.Configure(ctx, doc.Settings); err != nil {
 			log.Error("settings cannot be read", "error", err)
@@ -125,6 +127,7 @@ func serve(ctx context.Context, doc control.StartDocument, version string, db ha
 		Handler: guarded(door, api), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	go sends.Run(ctx, api.Do)
 	go trim(ctx)
 	var servers sync.WaitGroup
 	servers.Go(func() { db.hooks.Run(ctx) })
@@ -209,6 +212,7 @@ type handler struct {
 	hooks *webhooks.Webhooks
 	api   *gowa.API
 	door  *keys.Door
+	sends *sending.Queue
 	stop  context.CancelFunc
 
 	configuring sync.Mutex
@@ -230,7 +234,7 @@ func (h *handler) Report() instances.Report {
 func (h *handler) Configure(_ context.Context, document json.RawMessage) error {
 	h.configuring.Lock()
 	defer h.configuring.Unlock()
-	return configure(document, h.hooks, h.door, h.api, h.Session)
+	return configure(document, h.hooks, h.door, h.sends, h.api, h.Session)
 }
 
 // Outbox does something with the events of the number; see webhooks.Do.
