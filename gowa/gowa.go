@@ -43,6 +43,7 @@ type Number interface {
 	Groups
 	Newsletters
 	Calls
+	More
 }
 
 // Options of an API.
@@ -105,7 +106,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes)
 }
 
 // answer adapts an operation.

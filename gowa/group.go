@@ -64,8 +64,11 @@ var groupRoutes = []route{
 }
 
 // group returns the id of the group that the request is about.
-func (r *request) group() string {
-	id := strings.TrimSpace(r.required("group_id"))
+func (r *request) group() string { return r.groupIn("group_id") }
+
+// groupIn returns the id of a group that a required parameter has.
+func (r *request) groupIn(name string) string {
+	id := strings.TrimSpace(r.required(name))
 	if id != "" && !strings.Contains(id, "@") {
 		id += groupServer
 	}

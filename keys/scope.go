@@ -50,9 +50,11 @@ func ScopeOf(method, path string, query url.Values) Scope {
 			return Send // takes back what was not sent yet
 		}
 	case http.MethodPost:
-		switch first {
-		case "send", "message", "chat", "call":
+		switch {
+		case first == "send", first == "message", first == "chat", first == "call":
 			return Send
+		case first == "user" && rest == "lookup":
+			return Read // as many numbers as fit in no address
 		}
 	}
 	return Manage

@@ -388,3 +388,36 @@ func (s *Session) SetBlocked(ctx context.Context, phone string, blocked bool) er
 		return err
 	})
 }
+
+// Address is both forms of a person's address, as far as they are known.
+type Address struct {
+	JID   string `json:"jid"`   // the phone number's, where that is known
+	Phone string `json:"phone"` // digits
+	LID   string `json:"lid"`   // the hidden form
+	Name  string `json:"name"`
+}
+
+// Resolve returns both forms of an address. What is not known here WhatsApp is asked, if the
+// number is connected: of a phone number it tells the hidden form, but never the other way.
+func (s *Session) Resolve(ctx context.Context, text string) (out Address, err error) {
+	jid, err := person("phone", text)
+	if err != nil {
+		return out, err
+	}
+	a := s.current()
+	if !a.linked() {
+		return out, fault.New(fault.Unavailable, "This number is not linked to a phone. Pair it first.")
+	}
+	if out.JID, out.LID = a.forms(ctx, jid, types.EmptyJID); out.LID == "" {
+		found, err := s.LookUp(ctx, []string{text})
+		if err != nil {
+			return out, err
+		}
+		if !found[0].OnWhatsApp {
+			return out, notOnWhatsApp("phone", text)
+		}
+		out.JID, out.LID = found[0].JID, found[0].LID
+	}
+	out.Phone, out.Name = number(out.JID), a.nameOf(ctx, a.numbered(ctx, jid), jid)
+	return out, nil
+}

@@ -136,6 +136,9 @@ func newServer(o Options) *server {
 
 	s.mux.Get("/instances/{id}/logs", s.answer(s.showLog))
 
+	for _, p := range passed {
+		s.mux.Method(p.method, "/instances/{id}"+p.path, s.answer(s.pass))
+	}
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 		s.mux.Method(method, "/instances/{id}/api", s.answer(s.forward))
 		s.mux.Method(method, "/instances/{id}/api/*", s.answer(s.forward))

@@ -69,7 +69,12 @@ func needs(r *http.Request) auth.Scope {
 	}
 	if rest, ok := strings.CutPrefix(path, "/instances/"); ok {
 		_, rest, _ = strings.Cut(rest, "/")
-		if own, below, _ := strings.Cut(rest, "/"); own == "api" {
+		own, below, _ := strings.Cut(rest, "/")
+		switch own {
+		case "chat", "user", "newsletter", "community": // the number's own, in this API's words
+			own, below = "api", rest
+		}
+		if own == "api" {
 			plain, err := url.PathUnescape(below) // "%61pp" is "app" to whoever answers
 			if err != nil {
 				return auth.Manage
