@@ -106,7 +106,7 @@ func (r *request) readBody(w http.ResponseWriter, files map[string]int64) error 
 	var err error
 	switch media {
 	case "multipart/form-data":
-		err = r.readParts(multipart.NewReader(r.Body, params["boundary"]), params["boundary"], files)
+		err = r.readParts(params["boundary"], files)
 	case "application/x-www-form-urlencoded":
 		err = r.readForm()
 	default:
@@ -159,14 +159,20 @@ func (r *request) readForm() error {
 }
 
 // readParts reads a multipart body. Files go to the disk as they come.
-func (r *request) readParts(parts *multipart.Reader, boundary string, files map[string]int64) error {
+func (r *request) readParts(boundary string, files map[string]int64) error {
 	if boundary == "" {
 		return errors.New("multipart without a boundary")
 	}
+	body := &ending{Reader: r.Body}
+	parts := multipart.NewReader(body, boundary)
 	values, left := url.Values{}, int64(maxFields)
 	for range maxParts {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
+			// The library says the same of a body that breaks off in the head of a part.
+			if !bytes.Contains(body.last, []byte("--"+boundary+"--")) {
+				return io.ErrUnexpectedEOF
+			}
 			return r.add(values)
 		}
 		if err != nil {
@@ -193,6 +199,22 @@ func (r *request) readParts(parts *multipart.Reader, boundary string, files map[
 		values.Add(name, string(value))
 	}
 	return fault.New(fault.TooLarge, "The request has too many parts.")
+}
+
+// ending remembers the last bytes that were read.
+type ending struct {
+	io.Reader
+	last []byte
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	const enough = 8 << 10 // the library reads ahead by less
+	n, err := e.Reader.Read(p)
+	e.last = append(e.last, p[:n]...)
+	if excess := len(e.last) - enough; excess > 0 {
+		e.last = append(e.last[:0], e.last[excess:]...)
+	}
+	return n, err
 }
 
 // keep writes a file that comes with the request to the disk.
