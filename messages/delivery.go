@@ -108,13 +108,14 @@ func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events .
 	})
 }
 
-// Acknowledged says that WhatsApp's server took the message at that time.
+// Acknowledged says that WhatsApp's server took the message at that time; a receipt may have
+// come before. It is called once for a message.
 func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
 	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
 		return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, "reason" = '',
 				"status" = CASE WHEN "status" IN ('queued', 'failed') THEN 'sent' ELSE "status" END
-			WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND ("status" IN ('queued', 'failed') OR "at" <> $4)`,
-			at.UnixMilli(), clean(chat), clean(id), at.UnixMilli()))
+			WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
+			at.UnixMilli(), clean(chat), clean(id)))
 	})
 }
 

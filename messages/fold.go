@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"time"
 )
 
 // fold does what a new message says about another one, and tells whether it is kept there
@@ -87,10 +88,10 @@ func revoke(ctx context.Context, tx *sql.Tx, msg Message) (bool, error) {
 
 // DeletedForMe notes that the owner deleted a message on this account alone. It is kept, and
 // no longer shown. Events go into the outbox if it was there.
-func (m *Messages) DeletedForMe(ctx context.Context, chat, id string, at int64, events ...Event) error {
+func (m *Messages) DeletedForMe(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
 	return m.write(ctx, "delete a message", events, func(tx *sql.Tx) (bool, error) {
 		return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "deleted_at" = $1 WHERE "chat" = $2 AND "id" = $3 AND "deleted_at" = 0`,
-			at, clean(chat), clean(id)))
+			at.UnixMilli(), clean(chat), clean(id)))
 	})
 }
 

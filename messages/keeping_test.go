@@ -300,7 +300,7 @@ func testInChat(t *testing.T, open opener) {
 	if _, err := m.Message(t.Context(), ann, "unknown"); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("of an unknown message: %v", err)
 	}
-	must(t, m.DeletedForMe(t.Context(), ann, "2", 1))
+	must(t, m.DeletedForMe(t.Context(), ann, "2", time.Now()))
 	if _, total, err := m.InChat(t.Context(), messages.Filter{Chat: ann}); err != nil || total != 4 {
 		t.Errorf("%d left, %v", total, err)
 	}

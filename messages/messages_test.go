@@ -96,6 +96,7 @@ func exercise(t *testing.T, open opener) {
 		"calls":                                 testCalls,
 		"media":                                 testMedia,
 		"sequence":                              testSequence,
+		"forgetting":                            testForgetting,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
