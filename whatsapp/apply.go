@@ -1,12 +1,27 @@
 package whatsapp
 
-import "switchboard/settings"
+import (
+	"switchboard/instances"
+	"switchboard/settings"
+)
 
 // Apply has the session work by s from now on. The report tells its revision.
 func (s *Session) Apply(now settings.Settings) {
+	before := s.set.Swap(&now)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.report.Settings = now.Revision
 	close(s.changed)
 	s.changed = make(chan struct{})
+	online, a := s.report.Status == instances.Connected, s.account
+	s.mu.Unlock()
+	if online && before.Automation.Presence != now.Automation.Presence {
+		s.announcePresence(a)
+	}
+	select {
+	case s.tidy <- struct{}{}: // what is kept for how long may have changed
+	default:
+	}
 }
+
+// settings returns what the session works by. It is not to be changed.
+func (s *Session) settings() *settings.Settings { return s.set.Load() }

@@ -40,16 +40,25 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 	return true
 }
 
-// keep keeps what evt says about messages and people.
+// keep keeps what evt says about messages, chats and people, together with what subscribers
+// get to know of it.
 func (s *Session) keep(a *account, evt any) error {
 	switch e := evt.(type) {
 	case *events.Message:
 		s.active.Store(time.Now().UnixNano())
 		if msg, ok := s.translate(s.ctx, a, e); ok {
-			return s.messages.Save(s.ctx, msg)
+			s.chooseMedia(&msg)
+			if err := s.messages.Save(s.ctx, msg, s.messageEvents(s.ctx, a, e, msg)...); err != nil {
+				return err
+			}
+			if msg.Media != nil && msg.Media.State == messages.Waiting {
+				s.fetch.nudge()
+			}
+			s.noteArrival(a, e, msg)
 		}
 	case *events.UndecryptableMessage:
-		return s.messages.Save(s.ctx, s.placeholder(s.ctx, a, e))
+		msg := s.placeholder(s.ctx, a, e)
+		return s.messages.Save(s.ctx, msg, undecryptableEvents(msg)...)
 	case *events.Receipt:
 		return s.receipt(s.ctx, a, e)
 	case *events.HistorySync:
@@ -60,12 +69,16 @@ func (s *Session) keep(a *account, evt any) error {
 		return s.known(a, e.JID, e.JIDAlt, messages.Person{PushName: e.NewPushName})
 	case *events.BusinessName:
 		return s.known(a, e.JID, types.EmptyJID, messages.Person{BusinessName: e.NewBusinessName})
-	case *events.JoinedGroup:
-		return s.messages.NameChat(s.ctx, e.JID.String(), e.GroupName.Name)
-	case *events.GroupInfo:
-		if e.Name != nil {
-			return s.messages.NameChat(s.ctx, e.JID.String(), e.Name.Name)
-		}
+	case *events.JoinedGroup, *events.GroupInfo:
+		return s.keepGroup(a, evt)
+	case *events.CallOffer, *events.CallOfferNotice, *events.CallAccept, *events.CallReject, *events.CallTerminate:
+		return s.keepCall(a, evt)
+	case *events.ChatPresence, *events.NewsletterJoin, *events.NewsletterLeave, *events.NewsletterMuteChange, *events.NewsletterLiveUpdate:
+		return s.messages.Emit(s.ctx, s.passing(a, evt)...)
+	case *events.Connected, *events.PushNameSetting:
+		s.announcePresence(a)
+	default:
+		return s.keepState(a, evt)
 	}
 	return nil
 }
@@ -77,31 +90,38 @@ func (s *Session) known(a *account, jid, alt types.JID, p messages.Person) error
 	return s.messages.SavePeople(s.ctx, []messages.Person{p})
 }
 
-// receipt notes how far messages from here got. In a group one reader is not all readers,
-// so there they count as delivered at most.
+// receipt notes how far messages from here got, and that the owner read some elsewhere.
 func (s *Session) receipt(ctx context.Context, a *account, e *events.Receipt) error {
-	if e.IsFromMe {
-		return nil // of another device of this account
-	}
-	d := messages.Delivered
+	step, kind := messages.Step(""), ""
 	switch e.Type {
 	case types.ReceiptTypeDelivered, types.ReceiptTypeInactive:
-	case types.ReceiptTypeRead, types.ReceiptTypePlayed:
-		if !e.IsGroup {
-			d = messages.Read
-		}
+		step, kind = messages.GotIt, "delivered"
+	case types.ReceiptTypeRead:
+		step, kind = messages.ReadIt, "read"
+	case types.ReceiptTypePlayed:
+		step, kind = messages.PlayedIt, "played"
+	case types.ReceiptTypeReadSelf, types.ReceiptTypePlayedSelf:
+		kind = string(e.Type)
 	default:
 		return nil
 	}
 	chat, lid := a.forms(ctx, e.Chat, e.SenderAlt)
 	if e.IsGroup {
 		chat, lid = e.Chat.String(), ""
+	} else if e.IsFromMe {
+		chat, lid = a.forms(ctx, e.Chat, e.RecipientAlt)
 	}
-	if err := s.messages.SetDelivery(ctx, chat, e.MessageIDs, d); err != nil || lid == "" {
-		return err
+	person, personLID := a.forms(ctx, e.Sender, e.SenderAlt)
+	told := receiptEvents(kind, chat, lid, person, personLID, e.MessageIDs, e.Timestamp)
+	if e.IsFromMe || step == "" { // of another device of this account
+		if step == messages.GotIt {
+			return nil
+		}
+		return s.messages.ChangeChat(ctx, chat, messages.ChatChange{Unread: new(int)}, told...)
 	}
-	// Stored before the phone number was known.
-	return s.messages.SetDelivery(ctx, lid, e.MessageIDs, d)
+	return s.messages.Receive(ctx, messages.Receipt{
+		Chat: chat, ChatLID: lid, Person: person, IDs: e.MessageIDs, Step: step, At: e.Timestamp, Whole: !e.IsGroup,
+	}, told...)
 }
 
 // reaction returns what an event means for the connection, nil if nothing.

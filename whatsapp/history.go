@@ -2,6 +2,7 @@ package whatsapp
 
 import (
 	"context"
+	"time"
 
 	"go.mau.fi/whatsmeow/proto/waHistorySync"
 	"go.mau.fi/whatsmeow/proto/waWeb"
@@ -25,7 +26,9 @@ func (s *Session) history(ctx context.Context, a *account, h *waHistorySync.Hist
 		count += n
 	}
 	s.log.Info("history stored", "type", h.GetSyncType().String(), "chats", len(h.GetConversations()), "messages", count)
-	return nil
+	return s.messages.NoteHistory(ctx, messages.HistoryProgress{
+		Type: h.GetSyncType().String(), Chats: len(h.GetConversations()), Messages: count, Percent: int(h.GetProgress()), At: time.Now(),
+	})
 }
 
 func (s *Session) historyNames(ctx context.Context, a *account, h *waHistorySync.HistorySync) error {
@@ -37,6 +40,13 @@ func (s *Session) historyNames(ctx context.Context, a *account, h *waHistorySync
 		}
 		pn, lid := a.forms(ctx, jid, types.EmptyJID)
 		people = append(people, messages.Person{JID: pn, LID: lid, PushName: p.GetPushname()})
+	}
+	for _, pair := range h.GetPhoneNumberToLidMappings() {
+		pn, err1 := types.ParseJID(pair.GetPnJID())
+		lid, err2 := types.ParseJID(pair.GetLidJID())
+		if err1 == nil && err2 == nil && pn.User != "" && lid.User != "" {
+			people = append(people, messages.Person{JID: plainJID(pn).String(), LID: plainJID(lid).String()})
+		}
 	}
 	return s.messages.SavePeople(ctx, people)
 }
@@ -51,17 +61,35 @@ func (s *Session) historyChat(ctx context.Context, a *account, c *waHistorySync.
 	var all []messages.Message
 	for _, m := range c.GetMessages() {
 		if msg, ok := s.historyMessage(ctx, a, chat, alt, m.GetMessage()); ok {
-			all = append(all, msg)
+			all = append(append(all, msg), a.historyReactions(ctx, msg, m.GetMessage())...)
 		}
 	}
 	if err := s.messages.SaveAll(ctx, all); err != nil {
 		return 0, err
 	}
-	if c.GetName() == "" {
-		return len(all), nil
+	stored, lid := a.forms(ctx, chat, alt)
+	if c.GetName() != "" {
+		if err := s.messages.NameChat(ctx, stored, c.GetName()); err != nil {
+			return 0, err
+		}
 	}
-	stored, _ := a.forms(ctx, chat, alt)
-	return len(all), s.messages.NameChat(ctx, stored, c.GetName())
+	return len(all), s.messages.ChangeChat(ctx, stored, historyState(c, lid))
+}
+
+// historyState is how the phone has a chat.
+func historyState(c *waHistorySync.Conversation, lid string) messages.ChatChange {
+	state := messages.ChatChange{
+		LID: lid, Archived: new(c.GetArchived()), Unread: new(int(c.GetUnreadCount())),
+		Ephemeral: new(time.Duration(c.GetEphemeralExpiration()) * time.Second),
+		PinnedAt:  new(time.Time{}), MutedUntil: new(time.Time{}),
+	}
+	if pinned := c.GetPinned(); pinned > 0 {
+		*state.PinnedAt = time.Unix(int64(pinned), 0)
+	}
+	if end := int64(c.GetMuteEndTime()); end != 0 {
+		*state.MutedUntil = mutedUntil(true, end)
+	}
+	return state
 }
 
 func (s *Session) historyMessage(ctx context.Context, a *account, chat, alt types.JID, m *waWeb.WebMessageInfo) (messages.Message, bool) {
@@ -83,6 +111,27 @@ func (s *Session) historyMessage(ctx context.Context, a *account, chat, alt type
 		msg.Status = historyDelivery(m.GetStatus())
 	}
 	return msg, ok
+}
+
+// historyReactions are the reactions that the phone hands over with a message, as messages
+// of their own, which they once were.
+func (a *account) historyReactions(ctx context.Context, msg messages.Message, m *waWeb.WebMessageInfo) []messages.Message {
+	var all []messages.Message
+	for _, r := range m.GetReactions() {
+		one := messages.Message{
+			Chat: msg.Chat, ChatLID: msg.ChatLID, ID: r.GetKey().GetID(), Kind: messages.Reaction, Text: r.GetText(), Target: msg.ID,
+			At: time.UnixMilli(r.GetSenderTimestampMS()), FromMe: r.GetKey().GetFromMe(), Sender: msg.Chat, SenderLID: msg.ChatLID,
+		}
+		if one.FromMe {
+			one.Sender, one.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
+		} else if jid, err := types.ParseJID(firstOf(r.GetKey().GetParticipant(), m.GetParticipant())); err == nil && !jid.IsEmpty() {
+			one.Sender, one.SenderLID = a.forms(ctx, jid, types.EmptyJID)
+		}
+		if one.ID != "" && one.Text != "" {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 func historyDelivery(s waWeb.WebMessageInfo_Status) messages.Delivery {

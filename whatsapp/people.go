@@ -2,8 +2,11 @@ package whatsapp
 
 import (
 	"context"
+	"time"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"switchboard/messages"
 )
 
 // forms returns an address in the form in which it is stored, and its hidden form. A person
@@ -48,4 +51,35 @@ func plainJID(jid types.JID) types.JID {
 		jid.Server = types.HiddenUserServer
 	}
 	return jid
+}
+
+// is tells whether an address is this account's own, in either form.
+func (a *account) is(jid types.JID) bool {
+	jid = plainJID(jid)
+	return jid == a.jid().ToNonAD() || jid == a.device.GetLID().ToNonAD()
+}
+
+// stored is what WhatsApp tells of a group, as it is stored.
+func (a *account) stored(ctx context.Context, g *types.GroupInfo) messages.GroupInfo {
+	out := messages.GroupInfo{
+		JID: g.JID.ToNonAD().String(), Name: g.Name, Topic: g.Topic, CreatedAt: g.GroupCreated,
+		Announce: g.IsAnnounce, Locked: g.IsLocked, Ephemeral: time.Duration(g.DisappearingTimer) * time.Second,
+	}
+	out.Owner, _ = a.forms(ctx, g.OwnerJID, g.OwnerPN)
+	for _, p := range g.Participants {
+		role := ""
+		switch {
+		case p.IsSuperAdmin:
+			role = "superadmin"
+		case p.IsAdmin:
+			role = "admin"
+		}
+		alt := p.PhoneNumber
+		if p.JID.Server != types.HiddenUserServer {
+			alt = p.LID
+		}
+		jid, lid := a.forms(ctx, p.JID, alt)
+		out.Members = append(out.Members, messages.Member{JID: jid, LID: lid, Role: role})
+	}
+	return out
 }

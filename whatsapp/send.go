@@ -58,6 +58,7 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	s.active.Store(msg.At.UnixNano())
 	msg.Chat, msg.ChatLID = a.forms(ctx, out.to, types.EmptyJID)
 	msg.Sender, msg.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
+	a.describe(ctx, &msg, what)
 	if err := s.messages.Save(ctx, msg); err != nil {
 		return instances.Sent{}, err
 	}
@@ -90,13 +91,16 @@ func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Messa
 		return err
 	})
 	if err != nil {
-		if stored := s.messages.SetDelivery(ctx, msg.Chat, []string{msg.ID}, messages.NotSent); stored != nil {
+		s.log.Warn("send failed", "error", scrub(err.Error()))
+		err = s.sendFault(err)
+		why := fault.MessageOf(err)
+		if stored := s.messages.Failed(ctx, msg.Chat, msg.ID, why, statusEvents(msg, messages.NotSent, time.Now(), why)...); stored != nil {
 			s.log.Error("failed send not stored", "error", stored)
 		}
-		s.log.Warn("send failed", "error", scrub(err.Error()))
-		return instances.Sent{}, s.sendFault(err)
+		return instances.Sent{}, err
 	}
-	if err := s.messages.Acknowledged(ctx, msg.Chat, msg.ID, answer.Timestamp); err != nil {
+	told := statusEvents(msg, messages.SentOut, answer.Timestamp, "")
+	if err := s.messages.Acknowledged(ctx, msg.Chat, msg.ID, answer.Timestamp, told...); err != nil {
 		s.log.Error("acknowledged send not stored", "error", err)
 	}
 	return instances.Sent{ID: msg.ID, Chat: msg.Chat, At: answer.Timestamp}, nil

@@ -27,6 +27,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
+	"switchboard/settings"
 	"switchboard/whatsapp/serial"
 )
 
@@ -36,7 +37,11 @@ type Options struct {
 	Dialect   string  // in which whatsmeow has to speak to Keys
 	Messages  *messages.Messages
 	Simulator *Simulator // nil: the real network
-	Log       *slog.Logger
+	// Media is the folder for media; "" for keeping none. It is made when it is needed.
+	// MediaSpace is how many bytes all of them together may have; 0: no limit.
+	Media      string
+	MediaSpace int64
+	Log        *slog.Logger
 	// OnStatus is told of every change of status or reason, in order. It must not block, nor
 	// ask the session. It may be nil.
 	OnStatus func(instances.Report)
@@ -53,16 +58,21 @@ type Session struct {
 	network  *network
 	pace     pace
 	onStatus func(instances.Report)
+	set      atomic.Pointer[settings.Settings]
+	fetch    *fetcher
+	arrivals chan *arrival // what may have to be answered by itself
+	tidy     chan struct{} // the settings changed
 
 	ctx    context.Context // of everything that goes on until Close
 	cancel context.CancelFunc
 	inbox  chan func(*keeper) // what the keeper has to deal with
 	stop   chan struct{}
-	done   chan struct{} // closed when the keeper has ended
-	turned atomic.Int64  // Unix nanoseconds when the keeper last looked around
-	active atomic.Int64  // … and when a message last came or went
-	once   sync.Once     // for Close
-	away   atomic.Bool   // the database server is
+	done   chan struct{}  // closed when the keeper has ended
+	beside sync.WaitGroup // what runs beside the keeper until ctx ends
+	turned atomic.Int64   // Unix nanoseconds when the keeper last looked around
+	active atomic.Int64   // … and when a message last came or went
+	once   sync.Once      // for Close
+	away   atomic.Bool    // the database server is
 
 	mu      sync.Mutex
 	account *account
@@ -101,12 +111,14 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		pace:    usualPace, onStatus: o.OnStatus,
 		inbox: make(chan func(*keeper), 64),
 		stop:  make(chan struct{}), done: make(chan struct{}),
+		fetch: newFetcher(o.Media, o.MediaSpace), arrivals: make(chan *arrival, automaticWaiting), tidy: make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		report:  instances.Report{Status: instances.Starting},
 	}
 	if o.pace != nil {
 		s.pace = *o.pace
 	}
+	s.set.Store(&settings.Settings{})
 	if err := s.store.Upgrade(ctx); errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) {
 		return nil, fault.Wrap(fault.Unavailable,
 			"The keys of this number were written by a newer version of Switchboard. Update Switchboard to go on.", errors.Join(ErrNewer, err))
@@ -124,6 +136,11 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.take(device)
 	go newKeeper(s).run()
+	s.beside.Go(s.automate)
+	s.beside.Go(s.keepTidy)
+	if o.Media != "" {
+		s.beside.Go(s.fetchWaiting)
+	}
 	return s, nil
 }
 
@@ -148,6 +165,8 @@ func (s *Session) take(device *store.Device) *account {
 	a.client.SynchronousAck = true
 	a.client.EnableDecryptedEventBuffer = true
 	a.client.EmitAppStateEventsOnFullSync = true // the address book comes in no other way
+	// What the sender does not send again in a form that can be read, the phone may still have.
+	a.client.AutomaticMessageRerequestFromPhone = true
 	a.client.GetMessageForRetry = s.messageForRetry
 	a.client.AddEventHandlerWithSuccessStatus(func(evt any) bool { return s.handle(a, evt) })
 	s.mu.Lock()
@@ -212,6 +231,12 @@ func (s *Session) Close() {
 			s.log.Warn("closed in the middle of a handshake")
 		}
 		s.cancel()
+		ended := make(chan struct{})
+		go func() { s.beside.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second): // an automatic answer waits for WhatsApp
+		}
 	})
 }
 

@@ -17,7 +17,8 @@ import (
 // translate turns a message event into what is stored. ok is false for stanzas that carry
 // no message: keys, history notices and settings travel the same way.
 func (s *Session) translate(ctx context.Context, a *account, e *events.Message) (_ messages.Message, ok bool) {
-	kind, text, target := content(e.Message)
+	m := a.unseal(ctx, e)
+	kind, text, target := content(m)
 	if kind == "" {
 		return messages.Message{}, false
 	}
@@ -25,6 +26,12 @@ func (s *Session) translate(ctx context.Context, a *account, e *events.Message) 
 	msg.Kind, msg.Text, msg.Target = kind, text, target
 	if e.IsEdit && kind != messages.Revoked {
 		msg.Kind = messages.Edited
+	}
+	msg.Admin = e.Info.Edit == types.EditAttributeAdminRevoke && e.Info.IsGroup
+	msg.ViewOnce = e.IsViewOnce
+	a.describe(ctx, &msg, m)
+	if kind == messages.Vote {
+		msg.Votes = s.votes(ctx, a, e, msg)
 	}
 	if raw, err := proto.Marshal(e.RawMessage); err != nil {
 		s.log.Warn("message cannot be kept as it came", "error", scrub(err.Error()))
@@ -103,7 +110,7 @@ func content(m *waE2E.Message) (kind messages.Kind, text, target string) {
 	case m.EncReactionMessage != nil:
 		return messages.Reaction, "", m.GetEncReactionMessage().GetTargetMessageKey().GetID()
 	case m.PollUpdateMessage != nil:
-		return messages.Other, "", m.GetPollUpdateMessage().GetPollCreationMessageKey().GetID()
+		return messages.Vote, "", m.GetPollUpdateMessage().GetPollCreationMessageKey().GetID()
 	case m.ProtocolMessage != nil:
 		return protocolContent(m.GetProtocolMessage())
 	}

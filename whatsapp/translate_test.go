@@ -37,7 +37,7 @@ func TestContent(t *testing.T) {
 		"contact":      {&waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: proto.String("Ann")}}, messages.Contact, "Ann", ""},
 		"poll":         {&waE2E.Message{PollCreationMessage: poll}, messages.Poll, "Lunch?", ""},
 		"newer poll":   {&waE2E.Message{PollCreationMessageV3: poll}, messages.Poll, "Lunch?", ""},
-		"vote":         {&waE2E.Message{PollUpdateMessage: &waE2E.PollUpdateMessage{PollCreationMessageKey: key}}, messages.Other, "", "TARGET"},
+		"vote":         {&waE2E.Message{PollUpdateMessage: &waE2E.PollUpdateMessage{PollCreationMessageKey: key}}, messages.Vote, "", "TARGET"},
 		"reaction":     {&waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Text: proto.String("👍"), Key: key}}, messages.Reaction, "👍", "TARGET"},
 		"unknown kind": {&waE2E.Message{InvoiceMessage: &waE2E.InvoiceMessage{}}, messages.Other, "", ""},
 		"revocation": {&waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{

@@ -109,6 +109,7 @@ type place struct {
 	main, keys *sql.DB
 	dialect    string
 	messages   *messages.Messages
+	media      string // the folder, "" for none
 }
 
 func newPlace(t *testing.T) *place {
@@ -145,7 +146,7 @@ func (p *place) openAt(sim *Simulator, pace pace) *Session {
 	p.t.Helper()
 	s, err := Open(within(p.t), Options{
 		Keys: p.keys, Dialect: p.dialect, Messages: p.messages, Simulator: sim,
-		Log: testLog(p.t.Name()), pace: &pace,
+		Log: testLog(p.t.Name()), Media: p.media, pace: &pace,
 	})
 	if err != nil {
 		p.t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"path/filepath"
 	"sync"
 
 	"switchboard/control"
@@ -104,6 +105,7 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 	db.herald = newHerald(store, db.hooks, log)
 	session, err := whatsapp.Open(ctx, whatsapp.Options{
 		Keys: db.keys, Dialect: dialect, Messages: store, Simulator: simulated, Log: log, OnStatus: db.herald.tell,
+		Media: filepath.Join(doc.Dir, "media"), MediaSpace: doc.Limits.Disk / 4 * 3,
 	})
 	if err != nil {
 		return db, nil, diagnose(doc.Database, err)

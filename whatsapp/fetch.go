@@ -1,0 +1,351 @@
+package whatsapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
+
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/messages"
+)
+
+// How media are fetched in the background.
+const (
+	defaultMediaSize = 100 << 20 // what is larger is left, unless the settings say otherwise
+	fetchAtOnce      = 2
+	fetchTime        = 30 * time.Minute // for one file
+	fetchTries       = 12               // then it is left until somebody asks
+	fetchPause       = 10 * time.Second // after the first failure; it doubles
+	fetchPauseMax    = 6 * time.Hour
+)
+
+// fetcher brings media into the number's folder, in the background those that wait, and at
+// once those that somebody asks for. What waits is in the database, so it goes on after a
+// restart.
+type fetcher struct {
+	dir   string // "": nothing is fetched in the background
+	space int64  // how many bytes all media together may have; 0: no limit
+	wake  chan struct{}
+
+	mu   sync.Mutex
+	busy map[string]chan struct{} // files that are being fetched; closed at the end
+}
+
+func newFetcher(dir string, space int64) *fetcher {
+	return &fetcher{dir: dir, space: space, wake: make(chan struct{}, 1), busy: map[string]chan struct{}{}}
+}
+
+// nudge has the fetcher look for work.
+func (f *fetcher) nudge() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// chooseMedia decides whether the media of a message that just arrived are fetched in the
+// background. Status posts, which are many and are gone in a day, are not.
+func (s *Session) chooseMedia(msg *messages.Message) {
+	d := msg.Media
+	if d == nil || s.fetch.dir == "" || messages.KindOfChat(msg.Chat) == messages.Statuses {
+		return
+	}
+	if set := s.settings().Media; !set.NoDownload && d.Size <= mediaSize(set.MaxBytes) {
+		d.State, d.NextAt = messages.Waiting, time.Now()
+	}
+}
+
+func mediaSize(set int64) int64 {
+	if set <= 0 {
+		return defaultMediaSize
+	}
+	return set
+}
+
+// fetchWaiting fetches what waits until the session ends.
+func (s *Session) fetchWaiting() {
+	s.clearParts()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.fetch.wake:
+		case <-timer.C:
+		}
+		if err := s.untilConnected(); err != nil {
+			return
+		}
+		due, next, err := s.messages.WaitingMedia(s.ctx, time.Now(), fetchAtOnce)
+		if err != nil {
+			s.log.Error("waiting media not read", "error", err)
+			timer.Reset(time.Minute)
+			continue
+		}
+		var all sync.WaitGroup
+		for _, f := range due {
+			all.Go(func() { _, _ = s.fetchOne(s.ctx, f) }) // what became of it is stored
+		}
+		all.Wait()
+		switch {
+		case len(due) > 0:
+			timer.Reset(0)
+		case !next.IsZero():
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// untilConnected waits for a connection; its error says that the session ended first.
+func (s *Session) untilConnected() error {
+	for {
+		changed := s.Changed()
+		if s.Report().Status == instances.Connected {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
+	}
+}
+
+// clearParts removes what an earlier process left half fetched.
+func (s *Session) clearParts() {
+	parts, err := filepath.Glob(filepath.Join(s.fetch.dir, partPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, part := range parts {
+		if err := os.Remove(part); err != nil {
+			s.log.Warn("half of a file of media is left over", "error", err)
+		}
+	}
+}
+
+const partPrefix = ".part-"
+
+// Media returns the media of a message, and fetches them from WhatsApp first if they are not
+// here; the file is the one that MediaPath names. It waits as long as ctx allows. What
+// WhatsApp has no more is a fault.NotFound.
+func (s *Session) Media(ctx context.Context, chat, id string) (messages.File, error) {
+	f, err := s.messages.MediaOf(ctx, chat, id)
+	if fault.KindOf(err) == fault.NotFound {
+		f, err = s.recallMedia(ctx, chat, id)
+	}
+	if err != nil {
+		return messages.File{}, err
+	}
+	return s.here(ctx, f)
+}
+
+// MediaNamed is Media by the name of the file, as payloads and answers have it.
+func (s *Session) MediaNamed(ctx context.Context, file string) (messages.File, error) {
+	f, err := s.messages.MediaNamed(ctx, file)
+	if err != nil {
+		return messages.File{}, err
+	}
+	return s.here(ctx, f)
+}
+
+// MediaPath is where a file that Media returned lies.
+func (s *Session) MediaPath(f messages.File) string { return filepath.Join(s.fetch.dir, f.File) }
+
+// recallMedia finds out what a message of before media were kept has to fetch.
+func (s *Session) recallMedia(ctx context.Context, chat, id string) (messages.File, error) {
+	msg, err := s.messages.Message(ctx, chat, id)
+	if err != nil {
+		return messages.File{}, err
+	}
+	var m waE2E.Message
+	if err := proto.Unmarshal(msg.Raw, &m); err != nil {
+		return messages.File{}, err
+	}
+	d := mediaOf((&events.Message{RawMessage: &m}).UnwrapRaw().Message, msg.At)
+	if d == nil {
+		return messages.File{}, fault.New(fault.NotFound, "This message has no file.")
+	}
+	f := messages.File{Chat: msg.Chat, ID: msg.ID, Sender: msg.Sender, Media: *d}
+	return f, s.messages.AddMedia(ctx, f)
+}
+
+// here makes sure that a file is in the number's folder.
+func (s *Session) here(ctx context.Context, f messages.File) (messages.File, error) {
+	if s.fetch.dir == "" {
+		return messages.File{}, fault.New(fault.Unavailable, "This number keeps no media.")
+	}
+	if f.State == messages.Stored {
+		if _, err := os.Stat(s.MediaPath(f)); err == nil {
+			return f, nil
+		}
+	}
+	if s.Report().Status != instances.Connected {
+		return messages.File{}, fault.New(fault.Unavailable,
+			"This file is still with WhatsApp, and this number is not connected to WhatsApp at the moment. Try again when it is connected.")
+	}
+	return s.fetchOne(ctx, f)
+}
+
+// fetchOne fetches a file, or waits for whoever is fetching it, and stores what became of it.
+func (s *Session) fetchOne(ctx context.Context, f messages.File) (messages.File, error) {
+	s.fetch.mu.Lock()
+	if other := s.fetch.busy[f.File]; other != nil {
+		s.fetch.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return messages.File{}, ctx.Err()
+		}
+		now, err := s.messages.MediaNamed(ctx, f.File)
+		if err == nil && now.State != messages.Stored {
+			err = fault.New(fault.Unavailable, "This file could not be fetched from WhatsApp: "+now.Error)
+		}
+		return now, err
+	}
+	done := make(chan struct{})
+	s.fetch.busy[f.File] = done
+	s.fetch.mu.Unlock()
+	defer func() {
+		s.fetch.mu.Lock()
+		delete(s.fetch.busy, f.File)
+		s.fetch.mu.Unlock()
+		close(done)
+	}()
+	limited, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	size, err := s.download(limited, f)
+	if s.ctx.Err() != nil {
+		return messages.File{}, s.ctx.Err() // it goes on waiting
+	}
+	now := time.Now()
+	f.Tries++
+	switch {
+	case err == nil:
+		f.State, f.Size, f.StoredAt, f.Error, f.NextAt = messages.Stored, size, now, "", time.Time{}
+	case errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith403), errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404),
+		errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith410):
+		f.State, f.Error = messages.Gone, "WhatsApp has this file no more."
+		err = fault.Wrap(fault.NotFound, f.Error, err)
+	case errors.Is(err, errTooLarge), errors.Is(err, errNoSpace), f.State == messages.Waiting && f.Tries >= fetchTries:
+		f.State, f.Error = messages.Left, fetchReason(err)
+	default:
+		pause := min(fetchPause<<min(f.Tries-1, 12), fetchPauseMax)
+		f.NextAt, f.Error = now.Add(pause/2+rand.N(pause)), fetchReason(err)
+	}
+	if err != nil {
+		s.log.Warn("media not fetched", "tries", f.Tries, "error", scrub(err.Error()))
+	}
+	if stored := persist(s.ctx, func() error { return s.messages.SetMedia(s.ctx, f) }); stored != nil {
+		return messages.File{}, stored
+	}
+	return f, err
+}
+
+func fetchReason(err error) string {
+	if fault.KindOf(err) != fault.Internal {
+		return fault.MessageOf(err)
+	}
+	return beginning(scrub(err.Error()), 200)
+}
+
+// download writes a file to its place, all of it or nothing, without having it in memory.
+func (s *Session) download(ctx context.Context, f messages.File) (size int64, err error) {
+	limit := max(mediaSize(s.settings().Media.MaxBytes), f.Size)
+	if s.fetch.space > 0 {
+		used, err := s.messages.StoredMedia(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if used+f.Size > s.fetch.space {
+			return 0, errNoSpace
+		}
+		limit = min(limit, s.fetch.space-used)
+	}
+	if err := os.MkdirAll(s.fetch.dir, 0o700); err != nil {
+		return 0, err
+	}
+	part := filepath.Join(s.fetch.dir, partPrefix+f.File)
+	file, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		_ = file.Close()
+		if err != nil {
+			_ = os.Remove(part)
+		}
+	}()
+	kind := mediaKinds[f.Type]
+	// Ciphertext is a little longer than what is in it.
+	err = s.current().client.DownloadMediaWithPathToFile(ctx, f.DirectPath, f.EncSHA256, f.SHA256, f.Key, kind.keys, kind.mms, false,
+		&bounded{File: file, left: limit + 1024})
+	if err != nil {
+		return 0, err
+	}
+	if err := file.Sync(); err != nil {
+		return 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), os.Rename(part, filepath.Join(s.fetch.dir, f.File))
+}
+
+var (
+	errTooLarge = fault.New(fault.Invalid, "This file is larger than its sender says, or than the settings allow.")
+	errNoSpace  = fault.New(fault.Unavailable, "There is no room for this file: the media of this number have reached their limit.")
+)
+
+// bounded is a file to which only so much is written. What a message says about its size is
+// the sender's word.
+type bounded struct {
+	*os.File
+	left int64
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, errTooLarge
+	}
+	return b.File.Write(p)
+}
+
+// mediaKinds are whatsmeow's words for the types.
+var mediaKinds = map[messages.Type]struct {
+	keys whatsmeow.MediaType
+	mms  string
+}{
+	messages.ImageFile:    {whatsmeow.MediaImage, "image"},
+	messages.StickerFile:  {whatsmeow.MediaImage, "image"},
+	messages.VideoFile:    {whatsmeow.MediaVideo, "video"},
+	messages.VideoNote:    {whatsmeow.MediaVideo, "video"},
+	messages.AudioFile:    {whatsmeow.MediaAudio, "audio"},
+	messages.VoiceNote:    {whatsmeow.MediaAudio, "audio"},
+	messages.DocumentFile: {whatsmeow.MediaDocument, "document"},
+}
+
+// removeMedia deletes a file from the number's folder. That it is not there is no error.
+func (s *Session) removeMedia(file string) error {
+	if file != filepath.Base(file) || strings.HasPrefix(file, ".") {
+		return fmt.Errorf("%q is no file of media", file)
+	}
+	if err := os.Remove(filepath.Join(s.fetch.dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
