@@ -141,6 +141,16 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 			FromMe: i%2 == 0, Kind: messages.Text, Text: text, At: time.UnixMilli(1700000000000 + int64(i)), Raw: blob(i),
 		}
 	}
+	for _, statement := range []string{
+		`INSERT INTO "outbox" ("one", "seq", "device") VALUES (1, 1, 'x')`,
+		`INSERT INTO "events" ("seq", "id", "name", "chat", "at", "body") VALUES (1, 'e', 'message', '', 1, '{}')`,
+		`INSERT INTO "deliveries" ("event", "endpoint", "chat", "state") VALUES (1, 'wh', '', 'parked')`,
+		`INSERT INTO "endpoints" ("id", "failures", "failing_since", "paused_at", "error") VALUES ('wh', 1, 1, 1, 'x')`,
+		`INSERT INTO "key_uses" ("key", "at") VALUES ('k', 1)`,
+	} {
+		_, err := db.ExecContext(ctx, statement)
+		ok(t, err)
+	}
 	kept := messages.New(db)
 	ok(t, kept.SaveAll(ctx, all))
 	fill(t, kept)

@@ -49,7 +49,7 @@ func (r *runner) clear() {
 			}
 		}
 		if _, err := tx.ExecContext(r.ctx, `
-			DELETE FROM "events" WHERE ("at" < $1 OR "seq" <= (SELECT "seq" FROM "outbox") - $2)
+			DELETE FROM "events" WHERE ("at" < $1 OR "seq" <= (SELECT coalesce(max("seq"), 0) FROM "outbox") - $2)
 				AND "seq" NOT IN (`+undelivered+`)`,
 			now.Add(-keepFor).UnixMilli(), keepMost); err != nil {
 			return err

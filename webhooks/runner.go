@@ -284,7 +284,7 @@ func (r *runner) look() {
 // numbers, so what a later look has to find has a number above the one that is read first.
 func (r *runner) find(query string, args ...any) error {
 	var last int64
-	if err := r.o.DB.QueryRowContext(r.ctx, `SELECT "seq" FROM "outbox"`).Scan(&last); err != nil {
+	if err := r.o.DB.QueryRowContext(r.ctx, `SELECT coalesce(max("seq"), 0) FROM "outbox"`).Scan(&last); err != nil {
 		return err
 	}
 	rows, err := r.o.DB.QueryContext(r.ctx, query, args...)

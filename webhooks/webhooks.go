@@ -70,7 +70,7 @@ func New(ctx context.Context, o Options) (*Webhooks, error) {
 	}
 	w.endpoints.Store(new([]endpoint))
 	var device string
-	if err := o.DB.QueryRowContext(ctx, `SELECT "device" FROM "outbox"`).Scan(&device); err != nil {
+	if err := o.DB.QueryRowContext(ctx, `SELECT coalesce(max("device"), '') FROM "outbox"`).Scan(&device); err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
 	w.device.Store(device)
@@ -133,7 +133,9 @@ func (w *Webhooks) body(e messages.Event) ([]byte, error) {
 // messages.Outbox. It locks the outbox until tx ends, so it comes last in it.
 func (w *Webhooks) Put(ctx context.Context, tx *sql.Tx, events []messages.Event) error {
 	var last int64
-	err := tx.QueryRowContext(ctx, `UPDATE "outbox" SET "seq" = "seq" + $1 WHERE "one" = 1 RETURNING "seq"`, len(events)).Scan(&last)
+	err := tx.QueryRowContext(ctx, `
+		INSERT INTO "outbox" ("one", "seq", "device") VALUES (1, $1, '')
+		ON CONFLICT ("one") DO UPDATE SET "seq" = "outbox"."seq" + excluded."seq" RETURNING "seq"`, len(events)).Scan(&last)
 	if err != nil {
 		return fmt.Errorf("count events: %w", err)
 	}
@@ -182,7 +184,9 @@ func (w *Webhooks) Device(ctx context.Context, jid string) error {
 		return nil
 	}
 	err := w.write(ctx, "note the account", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE "outbox" SET "device" = $1`, jid)
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO "outbox" ("one", "seq", "device") VALUES (1, 0, $1)
+			ON CONFLICT ("one") DO UPDATE SET "device" = excluded."device"`, jid)
 		return err
 	})
 	if err == nil {
