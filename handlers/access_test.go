@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -59,21 +61,29 @@ var panelRoutes = map[access]string{
 }
 
 var apiRoutes = map[access]string{
-	signed: `GET /openapi.json   GET /stats   GET /instances`,
+	signed: `GET /openapi.json   GET /stats   GET /instances   GET /events`,
 	looks: `
 		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/logs
+		GET /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}
+		GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		GET /instances/{id}/api   GET /instances/{id}/api/*`,
 	changes: `
 		PATCH /instances/{id}   DELETE /instances/{id}   POST /instances/{id}/start   POST /instances/{id}/stop
 		POST /instances/{id}/restart   POST /instances/{id}/reconnect   POST /instances/{id}/logout   POST /instances/{id}/pair
 		POST /instances/{id}/pair-code   POST /instances/{id}/keys   DELETE /instances/{id}/keys/{key}
+		POST /instances/{id}/webhooks   PATCH /instances/{id}/webhooks/{webhook}   DELETE /instances/{id}/webhooks/{webhook}
+		POST /instances/{id}/webhooks/{webhook}/reveal   POST /instances/{id}/webhooks/{webhook}/rotate
+		POST /instances/{id}/webhooks/{webhook}/test   POST /instances/{id}/webhooks/{webhook}/resume
+		POST /instances/{id}/deliveries/resend   POST /instances/{id}/deliveries/{delivery}/resend
 		POST /instances/{id}/api   PUT /instances/{id}/api   PATCH /instances/{id}/api   DELETE /instances/{id}/api
 		POST /instances/{id}/api/*   PUT /instances/{id}/api/*   PATCH /instances/{id}/api/*   DELETE /instances/{id}/api/*`,
 	makes: `POST /instances`,
 	manages: `
 		GET /users   POST /users   GET /users/{user}   PATCH /users/{user}   DELETE /users/{user}   POST /users/{user}/link
 		GET /groups   POST /groups   PUT /groups/{group}   DELETE /groups/{group}
-		GET /tokens   POST /tokens   DELETE /tokens/{token}   GET /audit`,
+		GET /tokens   POST /tokens   DELETE /tokens/{token}   GET /audit
+		GET /webhooks   POST /webhooks   GET /webhooks/{webhook}   PATCH /webhooks/{webhook}   DELETE /webhooks/{webhook}
+		POST /webhooks/{webhook}/reveal   POST /webhooks/{webhook}/rotate`,
 }
 
 var gatewayRoutes = map[access]string{
@@ -150,7 +160,7 @@ func newOffice(t *testing.T) *office {
 	var mounted Options
 	o.site = newSite(t, func(options *Options) { mounted = *options })
 	a := api.New(api.Options{
-		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Logs: mounted.Logs,
+		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Webhooks: o.webhooks, Logs: mounted.Logs,
 		Usage: func(int) (float64, int64, bool) { return 0, 0, false },
 	})
 	g := gateway.New(gateway.Options{Instances: o.numbers, Auth: o.auth, Log: mounted.Log})
@@ -202,6 +212,17 @@ func (o *office) fill() {
 	other.ID, other.Name, other.JID = foreign, "Back office", "491701234568:7@s.whatsapp.net"
 	o.numbers.set(mine)
 	o.numbers.set(other)
+}
+
+// Outbox answers for every worker, and so does Events.
+func (f *fakeNumbers) Outbox(_ context.Context, v instances.Viewer, id instances.ID, _ string, _, _ any) error {
+	_, err := f.Get(v, id)
+	return err
+}
+
+func (f *fakeNumbers) Events(ctx context.Context, _ instances.Viewer, _ instances.ID, _ string, _ func(json.RawMessage) error) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // API answers for every worker.

@@ -22,6 +22,8 @@ import (
 	"switchboard/keys"
 	"switchboard/settings/settingstest"
 	"switchboard/store"
+	"switchboard/webhooks"
+	"switchboard/webhooks/webhookstest"
 )
 
 const (
@@ -38,6 +40,7 @@ type site struct {
 	numbers  *fakeNumbers
 	messages *fakeMessages
 	settings *settingstest.Memory
+	webhooks webhooks.Desk
 	audit    *audit.Log
 	log      journal.Log // of every number
 	url      *url.URL
@@ -62,6 +65,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 	})
 	base := &url.URL{Scheme: "http", Host: "panel.test", Path: "/"}
 	s := &site{t: t, numbers: &fakeNumbers{}, messages: &fakeMessages{}, settings: &settingstest.Memory{}, log: journal.Log{Dir: t.TempDir(), Name: "worker.log"}, url: base}
+	s.webhooks = webhooks.Desk{Settings: s.settings, Workers: s.numbers, Read: webhookstest.Reader(webhookstest.Database(t))}
 	o := Options{
 		Instances: s.numbers, Messages: s.messages, Version: "test",
 		System: &fakeSystem{}, KeepDays: 30,

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,10 +15,16 @@ import (
 
 // Told is an event as it is told to a stream.
 type Told struct {
-	ID   string          `json:"id"` // as in the header Webhook-Id
+	Seq  int64           `json:"seq"` // its place in the outbox
+	ID   string          `json:"id"`  // as in the header Webhook-Id; "" if only the place is told
 	Name string          `json:"name"`
 	Body json.RawMessage `json:"body"` // as it is posted to webhooks
 }
+
+// At is what Follow takes for a place in the outbox.
+func At(seq int64) string { return atPrefix + strconv.FormatInt(seq, 10) }
+
+const atPrefix = "#"
 
 // atOnce is how many events are read from the outbox at a time.
 const atOnce = 50
@@ -26,14 +34,17 @@ const atOnce = 50
 // or in the other.
 const Overlap = 10 * time.Second
 
-// Follow calls tell with events, whether a webhook wants them or not: first those that were
-// stored since Overlap before the event with the id after, without that one, then all that
-// come, until ctx ends or tell fails. Without after, or if it is of no event, there are only
-// those that come. Nothing is kept for a follower that is slow: it reads the outbox at its own
-// speed.
+// Follow calls tell with events, whether a webhook wants them or not, until ctx ends or tell
+// fails; before that with the place where it begins. If after is the id of an event, here or of
+// another number, it begins Overlap before that event and leaves out that one; if it is a
+// place in this outbox, exactly behind it. Otherwise there are only events that come. Nothing
+// is kept for a follower that is slow: it reads the outbox at its own speed.
 func (w *Webhooks) Follow(ctx context.Context, after string, tell func(Told) error) error {
 	seq, err := w.startAfter(ctx, after)
 	if err != nil {
+		return err
+	}
+	if err := tell(Told{Seq: seq}); err != nil {
 		return err
 	}
 	for {
@@ -82,6 +93,11 @@ func firstID(at time.Time) string {
 
 // startAfter returns the number of the event behind which a follower begins.
 func (w *Webhooks) startAfter(ctx context.Context, after string) (seq int64, err error) {
+	if place, ok := strings.CutPrefix(after, atPrefix); ok {
+		if seq, err = strconv.ParseInt(place, 10, 64); err == nil {
+			return seq, nil
+		}
+	}
 	if at, ok := timeOf(after); ok {
 		var first sql.Null[int64]
 		err = w.o.DB.QueryRowContext(ctx, `SELECT min("seq") - 1 FROM "events" WHERE "id" >= $1`, firstID(at.Add(-Overlap))).Scan(&first)
@@ -89,26 +105,22 @@ func (w *Webhooks) startAfter(ctx context.Context, after string) (seq int64, err
 			return first.V, err
 		}
 	}
-	err = w.o.DB.QueryRowContext(ctx, `SELECT "seq" FROM "outbox"`).Scan(&seq)
+	err = w.o.DB.QueryRowContext(ctx, `SELECT coalesce(max("seq"), 0) FROM "outbox"`).Scan(&seq)
 	return seq, err
 }
 
 // some tells the events that come next and returns the number of the last one.
 func (w *Webhooks) some(ctx context.Context, seq int64, after string, tell func(Told) error) (int64, error) {
-	type numbered struct {
-		Told
-		seq int64
-	}
 	rows, err := w.o.DB.QueryContext(ctx, `SELECT "seq", "id", "name", "body" FROM "events" WHERE "seq" > $1 ORDER BY "seq" LIMIT $2`, seq, atOnce)
 	if err != nil {
 		return seq, fmt.Errorf("read events: %w", err)
 	}
 	// Read at once: a slow follower must not hold a connection to the database.
-	batch := make([]numbered, 0, atOnce)
+	batch := make([]Told, 0, atOnce)
 	for rows.Next() {
-		var e numbered
+		var e Told
 		var body []byte
-		if err := rows.Scan(&e.seq, &e.ID, &e.Name, &body); err != nil {
+		if err := rows.Scan(&e.Seq, &e.ID, &e.Name, &body); err != nil {
 			_ = rows.Close()
 			return seq, fmt.Errorf("read event: %w", err)
 		}
@@ -120,11 +132,11 @@ func (w *Webhooks) some(ctx context.Context, seq int64, after string, tell func(
 	}
 	for _, e := range batch {
 		if e.ID != after {
-			if err := tell(e.Told); err != nil {
+			if err := tell(e); err != nil {
 				return seq, err
 			}
 		}
-		seq = e.seq
+		seq = e.Seq
 	}
 	return seq, nil
 }

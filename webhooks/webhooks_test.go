@@ -474,8 +474,11 @@ func TestFollow(t *testing.T) {
 			told = make(chan Told)
 			started := make(chan struct{})
 			go func() {
-				close(started)
 				_ = w.Follow(ctx, after, func(e Told) error {
+					if e.ID == "" {
+						close(started)
+						return nil
+					}
 					select {
 					case told <- e:
 						return nil
@@ -498,10 +501,15 @@ func TestFollow(t *testing.T) {
 			}
 		}
 		first := w.put("message", ann, "before")
-		told, end := follow(first.ID)
+		told, end := follow("")
 		second := w.put("message", ann, "second")
 		if e := next(told); e.ID != second.ID || e.Name != "message" || !strings.Contains(string(e.Body), "second") {
 			t.Errorf("told %s", e.Body)
+		}
+		end()
+		exact, end := follow(At(1))
+		if e := next(exact); e.ID != second.ID || e.Seq != 2 {
+			t.Errorf("behind the first place is %s", e.Body)
 		}
 		end()
 		var want []string

@@ -18,6 +18,7 @@ import (
 
 	"switchboard/control"
 	"switchboard/fault"
+	"switchboard/webhooks"
 )
 
 // config is everything that the program can be told, checked. Only this package reads
@@ -35,6 +36,7 @@ type config struct {
 	WorkerPortStart int
 	WorkerLimits    control.Limits
 	EgressAllow     []netip.Prefix
+	Webhooks        webhooks.Variables
 	KeepDeleted     time.Duration
 	AuditKeep       time.Duration // 0: for ever
 	SecretKey       string        // "" when it is kept in StorageDir

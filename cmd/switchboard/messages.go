@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 
 	"switchboard/instances"
 	"switchboard/isolation"
@@ -11,6 +12,18 @@ import (
 // messageReader reads the messages of a number for the panel, beside its worker: the panel
 // opens the number's database for reading only, and closes it again.
 type messageReader struct{ databases *isolation.Databases }
+
+// deliveryReader gives use the database of a number, for reading only, as messageReader has it.
+func deliveryReader(databases *isolation.Databases) func(context.Context, instances.ID, func(*sql.DB) error) error {
+	return func(ctx context.Context, id instances.ID, use func(*sql.DB) error) error {
+		db, err := databases.ReadMain(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return use(db)
+	}
+}
 
 // Latest returns the newest messages of a number, the newest first.
 func (m messageReader) Latest(ctx context.Context, id instances.ID, limit int) ([]messages.Message, error) {

@@ -25,6 +25,7 @@ import (
 	"switchboard/processes"
 	"switchboard/resources"
 	"switchboard/secrets"
+	"switchboard/webhooks"
 	"switchboard/whatsapp/legacy"
 )
 
@@ -136,6 +137,11 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		PortFree:  portFree(c.WorkerHost),
 	})
 	keeper.OnChange(supervisor.Configure)
+	if err := c.Webhooks.Set(ctx, keeper); err != nil {
+		return nil, err
+	}
+	desk := webhooks.Desk{Settings: keeper, Workers: supervisor, Read: deliveryReader(databases)}
+	closing := make(chan struct{})
 	base := c.BaseURL(listener.Addr().(*net.TCPAddr).Port)
 	record, err := s.audit(ctx, o.log)
 	if err != nil {
@@ -148,7 +154,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Messages:  messageReader{databases},
 		Logs:      logsIn(s.dir),
 		API: api.New(api.Options{
-			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
+			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Webhooks: desk, Closing: closing, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
 		}),
 		Gateway: gateway.New(gateway.Options{
 			Instances: supervisor, Auth: people, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
@@ -173,7 +179,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	}
 	reportUnknown(ctx, s.store, databases, o.log)
 	undo = append(undo, keeping.prune(), pruneAudit(record, c.AuditKeep, o.log))
-	return &panel{
+	p := &panel{
 		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release,
 		server: &http.Server{
 			Handler:           handler,
@@ -184,7 +190,9 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			MaxHeaderBytes:    64 << 10,
 			ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelDebug),
 		},
-	}, nil
+	}
+	p.server.RegisterOnShutdown(func() { close(closing) })
+	return p, nil
 }
 
 // serve answers requests until stop, then ends requests, numbers (unless detached) and

@@ -14,6 +14,7 @@ import (
 
 	"switchboard/engine"
 	"switchboard/fault"
+	"switchboard/webhooks"
 )
 
 // variables is the whole configuration, in the order of the README's table.
@@ -116,6 +117,43 @@ var variables = []variable{
 		parse: func(c *config, value string) (err error) {
 			c.EgressAllow, err = parsePrefixes(value)
 			return err
+		},
+	},
+	{
+		name: "WHATSAPP_WEBHOOK", usage: "addresses that are told of the events of all numbers, with commas between",
+		parse: func(c *config, value string) error {
+			c.Webhooks.URLs = parseList(value)
+			return webhooks.Variables{URLs: c.Webhooks.URLs}.Check()
+		},
+	},
+	{
+		name: "WHATSAPP_WEBHOOK_SECRET", twin: true, secret: true, usage: "secret that signs what these addresses get, a random one for each if not given",
+		parse: func(c *config, value string) error {
+			c.Webhooks.Secret = value
+			return nil
+		},
+	},
+	{
+		name: "WHATSAPP_WEBHOOK_EVENTS", usage: "events that these addresses get, with commas between; all if not given",
+		parse: func(c *config, value string) error {
+			c.Webhooks.Events = parseList(value)
+			return webhooks.Variables{URLs: []string{"http://x"}, Events: c.Webhooks.Events}.Check()
+		},
+	},
+	{
+		name: "WHATSAPP_WEBHOOK_IGNORE_JIDS", usage: "chats of which these addresses get nothing, with commas between, such as *@g.us",
+		parse: func(c *config, value string) error {
+			c.Webhooks.Ignore = parseList(value)
+			return webhooks.Variables{URLs: []string{"http://x"}, Ignore: c.Webhooks.Ignore}.Check()
+		},
+	},
+	{
+		name: "WHATSAPP_WEBHOOK_INSECURE_SKIP_VERIFY", fallback: "false", usage: "true to take any TLS certificate of these addresses",
+		parse: func(c *config, value string) (err error) {
+			if c.Webhooks.SkipVerify, err = strconv.ParseBool(value); err != nil {
+				return bad("is %q. Use true or false.", value)
+			}
+			return nil
 		},
 	},
 	{
@@ -228,6 +266,16 @@ func (c config) contradictions() []string {
 		faults = append(faults, "WHATSAPP_SIMULATOR_ADDR and WHATSAPP_SIMULATOR_ROOT_KEY belong together. Set both for a simulated network, or neither for the real one.")
 	}
 	return faults
+}
+
+// parseList reads entries with commas between.
+func parseList(value string) (all []string) {
+	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			all = append(all, part)
+		}
+	}
+	return all
 }
 
 // checkDatabaseURI looks at the form only.

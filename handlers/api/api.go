@@ -52,6 +52,7 @@ type Supervisor interface {
 	Numbers
 	Switches
 	Link
+	Events
 }
 
 // Door says who a token belongs to; *auth.Auth is one.
@@ -67,8 +68,9 @@ type Options struct {
 	People *auth.Auth
 	Audit  *audit.Log
 	// URL is how browsers reach the panel, without a slash at the end.
-	URL  string
-	Keys Keys
+	URL      string
+	Keys     Keys
+	Webhooks Webhooks
 	// Usage measures a process; false when it cannot be measured.
 	Usage func(pid int) (cpuPercent float64, rssBytes int64, ok bool)
 	// Logs is where the process of a number writes its log.
@@ -76,12 +78,15 @@ type Options struct {
 	// BasePath is the panel's sub-path behind a reverse proxy, "" or "/panel". The API
 	// itself is below it, at /api/v1.
 	BasePath string
-	Log      *slog.Logger
+	// Closing is closed when the panel ends: streams end with it. It may be nil.
+	Closing <-chan struct{}
+	Log     *slog.Logger
 }
 
 type server struct {
 	Options
-	mux *chi.Mux
+	mux     *chi.Mux
+	streams chan struct{} // one for each that is open
 }
 
 //go:embed openapi.json
@@ -91,7 +96,7 @@ var openAPI []byte
 func New(o Options) http.Handler { return newServer(o).mux }
 
 func newServer(o Options) *server {
-	s := &server{Options: o, mux: chi.NewMux()}
+	s := &server{Options: o, mux: chi.NewMux(), streams: make(chan struct{}, mostStreams)}
 	s.mux.Use(s.headers, middleware.GetHead, s.authenticate)
 	s.mux.NotFound(s.answer(noSuchRoute))
 	s.mux.MethodNotAllowed(s.methodNotAllowed)
@@ -113,6 +118,7 @@ func newServer(o Options) *server {
 	s.mux.Post("/tokens", s.answer(s.addToken))
 	s.mux.Delete("/tokens/{token}", s.answer(s.revokeToken))
 	s.mux.Get("/audit", s.answer(s.showAudit))
+	s.mux.Get("/events", s.answer(s.streamEvents))
 
 	s.mux.Get("/instances", s.answer(s.listInstances))
 	s.mux.Post("/instances", s.answer(s.createInstance))
@@ -133,6 +139,22 @@ func newServer(o Options) *server {
 	s.mux.Get("/instances/{id}/keys", s.answer(s.listKeys))
 	s.mux.Post("/instances/{id}/keys", s.answer(s.createKey))
 	s.mux.Delete("/instances/{id}/keys/{key}", s.answer(s.revokeKey))
+
+	for _, below := range []string{"", "/instances/{id}"} { // for all numbers, for one
+		s.mux.Get(below+"/webhooks", s.answer(s.listWebhooks))
+		s.mux.Post(below+"/webhooks", s.answer(s.createWebhook))
+		s.mux.Get(below+"/webhooks/{webhook}", s.answer(s.oneWebhook))
+		s.mux.Patch(below+"/webhooks/{webhook}", s.answer(s.changeWebhook))
+		s.mux.Delete(below+"/webhooks/{webhook}", s.answer(s.deleteWebhook))
+		s.mux.Post(below+"/webhooks/{webhook}/reveal", s.answer(s.revealSecret))
+		s.mux.Post(below+"/webhooks/{webhook}/rotate", s.answer(s.rotateSecret))
+	}
+	s.mux.Post("/instances/{id}/webhooks/{webhook}/test", s.answer(s.testWebhook))
+	s.mux.Post("/instances/{id}/webhooks/{webhook}/resume", s.answer(s.resumeWebhook))
+	s.mux.Get("/instances/{id}/deliveries", s.answer(s.listDeliveries))
+	s.mux.Post("/instances/{id}/deliveries/resend", s.answer(s.resendDeliveries))
+	s.mux.Get("/instances/{id}/deliveries/{delivery}", s.answer(s.oneDelivery))
+	s.mux.Post("/instances/{id}/deliveries/{delivery}/resend", s.answer(s.resendDelivery))
 
 	s.mux.Get("/instances/{id}/logs", s.answer(s.showLog))
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -23,6 +24,8 @@ import (
 	"switchboard/keys"
 	"switchboard/settings/settingstest"
 	"switchboard/store"
+	"switchboard/webhooks"
+	"switchboard/webhooks/webhookstest"
 )
 
 // supervisor is a small one that keeps its promises about ownership, names and repeated
@@ -34,6 +37,7 @@ type supervisor struct {
 	calls    []string
 	worker   http.RoundTripper
 	refuse   error // of the next command
+	told     chan webhooks.Told
 }
 
 func (s *supervisor) find(v instances.Viewer, id instances.ID) (*instances.Instance, error) {
@@ -173,7 +177,8 @@ type site struct {
 	settings                     settingstest.Memory
 	handler                      http.Handler
 	auth                         *auth.Auth
-	ownerID, operatorID          int64
+	ownerID, operatorID, lookID  int64
+	database                     *sql.DB
 	owner, operator, other, look string // tokens
 	log                          journal.Log
 }
@@ -189,12 +194,12 @@ func newSite(t *testing.T) *site {
 			t.Error(err)
 		}
 	})
-	s := &site{t: t, auth: auth.New(db, auth.Options{}), supervisor: &supervisor{requests: map[string]instances.ID{}}}
+	s := &site{t: t, auth: auth.New(db, auth.Options{}), supervisor: &supervisor{requests: map[string]instances.ID{}}, database: webhookstest.Database(t)}
 	s.log = journal.Log{Dir: t.TempDir(), Name: "worker.log"}
 	s.ownerID, s.owner = s.person("owner@example.org", auth.Owner)
 	s.operatorID, s.operator = s.person("operator@example.org", auth.Operator)
 	_, s.other = s.person("other@example.org", auth.Operator)
-	_, s.look = s.person("look@example.org", auth.Viewer)
+	s.lookID, s.look = s.person("look@example.org", auth.Viewer)
 	router := chi.NewRouter()
 	router.Mount("/api/v1", New(s.options()))
 	s.handler = router
@@ -203,7 +208,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) options() Options {
 	return Options{
-		Instances: s.supervisor, Auth: s.auth, Keys: keys.Ring{Settings: &s.settings}, BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
+		Instances: s.supervisor, Auth: s.auth, Keys: keys.Ring{Settings: &s.settings}, Webhooks: s.desk(), BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
 		Usage: func(pid int) (float64, int64, bool) { return 1.5, 19 << 20, pid == 4711 },
 		Logs:  func(instances.ID) journal.Log { return s.log },
 	}

@@ -12,6 +12,7 @@ import (
 
 	"switchboard/audit"
 	"switchboard/instances"
+	"switchboard/webhooks"
 )
 
 type document struct {
@@ -86,6 +87,7 @@ func TestDocumentedMembers(t *testing.T) {
 	for name, v := range map[string]any{
 		"Person": person{}, "Group": group{}, "Token": token{}, "AuditEntry": audit.Entry{},
 		"Instance": instance{}, "Resources": usage{}, "Problem": problem{}, "Code": instances.PhoneCode{}, "LogLine": logLine{}, "Key": key{},
+		"Webhook": webhook{}, "Standing": standing{}, "WebhookWish": webhooks.Wish{}, "Delivery": delivery{}, "Attempt": attempt{}, "Count": webhooks.Count{},
 	} {
 		var members, documented []string
 		for field := range reflect.TypeOf(v).Fields() {
