@@ -44,6 +44,7 @@ type Number interface {
 	Newsletters
 	Calls
 	More
+	Stored
 }
 
 // Options of an API.
@@ -106,7 +107,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes, storedRoutes)
 }
 
 // answer adapts an operation.

@@ -141,7 +141,7 @@ func TestMessage(t *testing.T) {
 		n.refused("400 VALIDATION_ERROR", post, "/message/{message_id}/forward", params{"message_id": once, "phone": ben.Number()})
 	})
 	for _, op := range operations(t, "/message/") {
-		if !n.asked[op] && op != "GET /message/{message_id}/download" {
+		if !n.asked[op] && op != "GET /message/{message_id}/download" { // see TestWhatIsStored
 			t.Errorf("%s was not tried", op)
 		}
 	}

@@ -128,7 +128,7 @@ func newNumber(t *testing.T) *number {
 	t.Cleanup(func() { keys.Close() })
 	n := &number{t: t, owner: newPhone(t, "Owner"), store: messages.New(main), asked: map[string]bool{}}
 	n.session, err = whatsapp.Open(within(t), whatsapp.Options{
-		Keys: keys, Dialect: "sqlite3", Messages: n.store, Log: testLog(t.Name()),
+		Keys: keys, Dialect: "sqlite3", Messages: n.store, Media: filepath.Join(dir, "media"), Log: testLog(t.Name()),
 		Simulator: &whatsapp.Simulator{Addr: network.Addr(), RootKey: network.RootKey()},
 	})
 	if err != nil {
