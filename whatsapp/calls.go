@@ -26,7 +26,7 @@ func (s *Session) RejectCall(ctx context.Context, caller, id string) error {
 		if jid.Server == types.HiddenUserServer {
 			own = a.device.GetLID().ToNonAD()
 		}
-		raw := a.client.DangerousInternals()
+		raw := a.client.DangerousInternals() //nolint:staticcheck // RejectCall would not wait for the server's answer
 		stanza := a.client.GenerateMessageID()
 		answer := raw.WaitResponse(stanza)
 		err := raw.SendNode(ctx, waBinary.Node{

@@ -145,7 +145,8 @@ func (s *Session) SetPushName(ctx context.Context, name string) error {
 			return err
 		}
 		// The phone knows it from the app state, everybody else from the server.
-		return a.client.DangerousInternals().SendNode(ctx, waBinary.Node{Tag: "presence", Attrs: waBinary.Attrs{"name": name}})
+		tell := a.client.DangerousInternals() //nolint:staticcheck // SendPresence would also say whether the number is there
+		return tell.SendNode(ctx, waBinary.Node{Tag: "presence", Attrs: waBinary.Attrs{"name": name}})
 	})
 }
 
