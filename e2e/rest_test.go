@@ -24,9 +24,9 @@ func (a *api) rest(id string) *rest {
 }
 
 // startNumber starts a panel with one number that is linked to the phone.
-func startNumber(t testing.TB, network *network, phone *handset) (instance, *api) {
+func startNumber(t testing.TB, network *network, phone *handset, vars ...string) (instance, *api) {
 	t.Helper()
-	_, api := startPanelWithToken(t, network)
+	_, api := startPanelWithToken(t, network, vars...)
 	return api.pair(api.create("Business 01").ID, phone), api
 }
 

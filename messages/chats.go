@@ -109,6 +109,7 @@ func (m *Messages) ChangeChat(ctx context.Context, jid string, c ChatChange, eve
 type ChatFilter struct {
 	JID      string // this chat alone
 	Search   string // part of the name or the JID, in any case
+	Written  bool   // not those that are known without a message, because they are muted for example
 	HasMedia bool
 	Archived *bool
 	Limit    int // 0: no limit
@@ -136,6 +137,9 @@ func (m *Messages) Chats(ctx context.Context, f ChatFilter) (_ []Chat, total int
 	if f.Search != "" {
 		pattern := like(f.Search)
 		from += ` AND (lower(` + name + `) LIKE ` + mark(pattern) + ` ESCAPE '\' OR c."jid" LIKE ` + mark(pattern) + ` ESCAPE '\')`
+	}
+	if f.Written {
+		from += ` AND c."last_at" > 0`
 	}
 	if f.HasMedia {
 		from += ` AND EXISTS (SELECT 1 FROM "messages" m WHERE m."chat" = c."jid" AND m.` + hasMedia + `)`

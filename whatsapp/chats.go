@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"switchboard/fault"
+	"switchboard/messages"
 )
 
 // maxLabel is how many characters a label's name has at most.
@@ -139,29 +140,43 @@ func (s *Session) SetDisappearing(ctx context.Context, chat string, after time.D
 		if jid, err = a.member(ctx, "chat_jid", jid); err != nil {
 			return err
 		}
-		return a.guard.Send(ctx, func(ctx context.Context) error {
+		err := a.guard.Send(ctx, func(ctx context.Context) error {
 			return a.client.SetDisappearingTimer(ctx, jid, after, time.Time{})
 		})
+		if err != nil {
+			return err
+		}
+		return s.expires(ctx, a, jid, after) // WhatsApp tells everybody but us
 	})
 }
 
-// ChatMarks is what the account's devices share about a chat.
-type ChatMarks struct {
-	Pinned     bool
-	Archived   bool
-	MutedUntil time.Time
+// expires notes after which time messages of a chat with one person disappear.
+func (s *Session) expires(ctx context.Context, a *account, jid types.JID, after time.Duration) error {
+	chat, lid := a.forms(ctx, jid, types.EmptyJID)
+	return s.messages.ChangeChat(ctx, chat, messages.ChatChange{LID: lid, Ephemeral: &after})
 }
 
-// ChatMarks returns what is known here of how a chat is marked, without asking anybody.
-func (s *Session) ChatMarks(ctx context.Context, chat string) (ChatMarks, error) {
+// Chats returns the chats that a filter chooses, and how many there are without its limit.
+func (s *Session) Chats(ctx context.Context, f messages.ChatFilter) ([]messages.Chat, int, error) {
+	return s.messages.Chats(ctx, f)
+}
+
+// InChat returns a chat, given by any form of its address, with the messages of it that a
+// filter chooses, newest first, and how many there are without the filter's limit. That
+// there is no such chat is a fault.NotFound.
+func (s *Session) InChat(ctx context.Context, chat string, f messages.Filter) (c messages.Chat, all []messages.Message, total int, err error) {
 	jid, err := address("chat_jid", chat)
 	if err != nil {
-		return ChatMarks{}, err
+		return c, nil, 0, err
 	}
-	a := s.current()
-	if !a.linked() {
-		return ChatMarks{}, nil
+	f.Chat, _ = s.current().forms(ctx, jid, types.EmptyJID)
+	found, _, err := s.messages.Chats(ctx, messages.ChatFilter{JID: f.Chat, Limit: 1})
+	if err != nil {
+		return c, nil, 0, err
 	}
-	c, err := a.device.ChatSettings.GetChatSettings(ctx, a.numbered(ctx, jid))
-	return ChatMarks{Pinned: c.Pinned, Archived: c.Archived, MutedUntil: c.MutedUntil}, err
+	if len(found) == 0 {
+		return c, nil, 0, fault.New(fault.NotFound, "There is no chat with this address.")
+	}
+	all, total, err = s.messages.InChat(ctx, f)
+	return found[0], all, total, err
 }

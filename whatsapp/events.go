@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
@@ -46,6 +47,9 @@ func (s *Session) keep(a *account, evt any) error {
 	switch e := evt.(type) {
 	case *events.Message:
 		s.active.Store(time.Now().UnixNano())
+		if p := e.Message.GetProtocolMessage(); p.GetType() == waE2E.ProtocolMessage_EPHEMERAL_SETTING {
+			return s.expires(s.ctx, a, e.Info.Chat, time.Duration(p.GetEphemeralExpiration())*time.Second)
+		}
 		if msg, ok := s.translate(s.ctx, a, e); ok {
 			s.chooseMedia(&msg)
 			if err := s.messages.Save(s.ctx, msg, s.messageEvents(s.ctx, a, e, msg)...); err != nil {

@@ -99,6 +99,16 @@ func (c *Client) SendFile(ctx context.Context, number, to string, f File) (phone
 	return send[phone.Entry](ctx, c, http.MethodPost, phonePath(number, "messages"), map[string]any{"to": to, "file": f})
 }
 
+// React reacts to a message; "" takes the reaction back.
+func (c *Client) React(ctx context.Context, number, chat, id, reaction string) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]string{"chat": chat, "reaction": reaction})
+}
+
+// Revoke takes a message back.
+func (c *Client) Revoke(ctx context.Context, number, chat, id string) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]any{"chat": chat, "revoked": true})
+}
+
 // MarkRead tells the other side of a chat that everything was read.
 func (c *Client) MarkRead(ctx context.Context, number, chat string) error {
 	return c.post(ctx, http.MethodPost, phonePath(number, "read"), map[string]string{"chat": chat})
