@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"switchboard/audit"
 )
@@ -29,6 +30,9 @@ type Auth struct {
 	refused  audit.Rarely // tokens that nobody knows
 	address  func(*http.Request) string
 	log      *slog.Logger
+	base     *url.URL
+	box      Box
+	sso      *sso
 }
 
 // Options of an Auth.
@@ -41,6 +45,10 @@ type Options struct {
 	// a proxy's headers decides it here; nil takes the address of the connection.
 	Address func(*http.Request) string
 	Log     *slog.Logger // nil discards
+	// Box seals the seeds of authenticator apps; without one, none can be set up.
+	Box Box
+	// Provider lets people in by single sign-on; nil for none.
+	Provider *Provider
 }
 
 // New returns an Auth that keeps everything in store.
@@ -54,14 +62,20 @@ func New(store Store, o Options) *Auth {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Auth{
+	a := &Auth{
 		store:    store,
 		cookies:  newCookies(store, o.BaseURL, o.Address),
 		hasher:   newHasher(),
 		throttle: newThrottle(),
 		address:  o.Address,
 		log:      o.Log,
+		base:     o.BaseURL,
+		box:      o.Box,
 	}
+	if o.Provider != nil {
+		a.sso = &sso{Provider: *o.Provider, callback: strings.TrimSuffix(o.BaseURL.String(), "/") + CallbackPath}
+	}
+	return a
 }
 
 // Address returns the address that a request came from, without port.

@@ -96,7 +96,7 @@ func (a *Auth) SignInByLink(w http.ResponseWriter, r *http.Request, token string
 	if err != nil {
 		return linkFault(err)
 	}
-	return a.start(w, r, user)
+	return a.enter(w, r, user)
 }
 
 func linkFault(err error) error {

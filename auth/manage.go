@@ -241,7 +241,7 @@ func (a *Auth) SetPasswordByLink(w http.ResponseWriter, r *http.Request, token, 
 		return err
 	}
 	by(r.Context(), u).Action = "password.set"
-	return a.start(w, r, u)
+	return a.enter(w, r, u)
 }
 
 func passwordLinkFault(err error) error {

@@ -16,6 +16,58 @@ type Store interface {
 	Links
 	Tokens
 	Grants
+	SecondFactors
+}
+
+// TOTP is the seed of somebody's authenticator app.
+type TOTP struct {
+	Sealed      []byte
+	ConfirmedAt time.Time // zero: it was begun, and does not count
+	Step        int64     // the last one that was used
+}
+
+// Challenge is something that a browser has begun and has to finish.
+type Challenge struct {
+	Purpose   string
+	UserID    int64
+	Data      string
+	ExpiresAt time.Time
+}
+
+// SecondFactors keeps what stands beside or instead of a password.
+type SecondFactors interface {
+	TOTP(ctx context.Context, user int64) (TOTP, error)
+	// SaveTOTP writes a seed that does not count yet. One that counts is a fault.Conflict.
+	SaveTOTP(ctx context.Context, user int64, sealed []byte) error
+	// ConfirmTOTP makes it count, with step used.
+	ConfirmTOTP(ctx context.Context, user, step int64, at time.Time) error
+	// UseTOTP marks a step used. One that is not later than the last is a fault.NotFound.
+	UseTOTP(ctx context.Context, user, step int64) error
+	// RemoveTOTP removes the seed and the recovery codes.
+	RemoveTOTP(ctx context.Context, user int64) error
+	// RecoveryCodes counts those that are left.
+	RecoveryCodes(ctx context.Context, user int64) (int, error)
+	SetRecoveryCodes(ctx context.Context, user int64, hashes []string) error
+	// UseRecoveryCode removes one: of several callers one succeeds.
+	UseRecoveryCode(ctx context.Context, user int64, hash string) error
+	// Passkeys returns a person's, oldest first.
+	Passkeys(ctx context.Context, user int64) ([]Passkey, error)
+	PasskeyByID(ctx context.Context, id string) (Passkey, error)
+	AddPasskey(ctx context.Context, p Passkey) error
+	// TouchPasskey writes the credential and when it was last used.
+	TouchPasskey(ctx context.Context, p Passkey) error
+	RemovePasskey(ctx context.Context, user int64, id string) error
+	// RemoveFactors removes all that a person has beside the password.
+	RemoveFactors(ctx context.Context, user int64) error
+	UserByIdentity(ctx context.Context, issuer, subject string) (User, error)
+	AddIdentity(ctx context.Context, issuer, subject string, user int64) error
+	// AddChallenge writes one in place of the browser's earlier one of that purpose, and
+	// drops those that have expired.
+	AddChallenge(ctx context.Context, hash string, c Challenge, now time.Time) error
+	// Challenge returns one that has not expired.
+	Challenge(ctx context.Context, hash, purpose string, now time.Time) (Challenge, error)
+	// RemoveChallenge removes one: of several callers one succeeds.
+	RemoveChallenge(ctx context.Context, hash, purpose string) error
 }
 
 // Grants keeps what people may touch.

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -98,6 +97,7 @@ var errWrong = &fault.Error{Kind: fault.Unauthenticated, Field: "password",
 // this browser ends. A refusal is a fault.Unauthenticated that does not tell which of the
 // two was wrong; an empty field is a fault.Invalid. After several failures it is a
 // fault.Throttled, whose message names the waiting time, and the header Retry-After is set.
+// Where a second factor has to follow it is ErrSecondFactor.
 func (a *Auth) SignIn(w http.ResponseWriter, r *http.Request, email, password string) error {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if email == "" {
@@ -110,7 +110,7 @@ func (a *Auth) SignIn(w http.ResponseWriter, r *http.Request, email, password st
 	if err != nil {
 		return err
 	}
-	return a.start(w, r, user)
+	return a.enter(w, r, user)
 }
 
 // verify returns the person with that e-mail address and password, and counts the attempt.
@@ -129,10 +129,8 @@ func (a *Auth) verify(w http.ResponseWriter, r *http.Request, email, password st
 		try.at(email)
 	}
 	if wait := a.throttle.begin(try, time.Now()); wait > 0 {
-		seconds := int((wait + time.Second - 1) / time.Second)
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		a.log.Warn("sign-in throttled", "address", address, "seconds", seconds)
-		return User{}, tooMany(seconds)
+		a.log.Warn("sign-in throttled", "address", address, "wait", wait)
+		return User{}, a.throttled(w, wait)
 	}
 	user, hash, err := a.store.UserByEmail(r.Context(), email)
 	if err != nil && fault.KindOf(err) != fault.NotFound {

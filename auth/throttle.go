@@ -62,6 +62,11 @@ func (a attempt) from(address string) {
 
 func (a attempt) at(account string) { a.limits[sha256.Sum256([]byte("account "+account))] = perAccount }
 
+// atSecond counts guesses at a person's second factor.
+func (a attempt) atSecond(user int64) {
+	a.limits[sha256.Sum256(fmt.Appendf(nil, "second %d", user))] = perSecond
+}
+
 // begin counts a, or returns how long it has to wait and counts nothing.
 func (t *throttle) begin(a attempt, now time.Time) (wait time.Duration) {
 	t.mu.Lock()

@@ -38,9 +38,12 @@ const (
 var panelRoutes = map[access]string{
 	anybody: `
 		GET /healthz   GET /readyz   GET /setup   GET /setup/{token}   POST /setup   GET /login   POST /login
-		GET /sign-in   GET /sign-in/{token}   POST /sign-in   GET /welcome   GET /welcome/{token}   POST /welcome   POST /logout`,
+		GET /sign-in   GET /sign-in/{token}   POST /sign-in   GET /welcome   GET /welcome/{token}   POST /welcome   POST /logout
+		GET /login/second   POST /login/second   POST /login/passkey/begin   POST /login/passkey   GET /login/sso   GET /login/sso/callback`,
 	signed: `
-		GET /   GET /rows   GET /account   POST /account/password   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
+		GET /   GET /rows   GET /account   POST /account/password   GET /account/security   POST /account/totp   POST /account/totp/confirm
+		POST /account/totp/remove   POST /account/recovery   POST /account/passkeys/begin   POST /account/passkeys
+		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
 		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
@@ -55,7 +58,7 @@ var panelRoutes = map[access]string{
 		GET /instances/new   POST /instances   POST /import   POST /account/tokens   POST /account/tokens/{token}/revoke`,
 	manages: `
 		GET /people   GET /people/new   POST /people   GET /people/{person}   POST /people/{person}   POST /people/{person}/link
-		POST /people/{person}/disable   POST /people/{person}/enable   POST /people/{person}/delete
+		POST /people/{person}/disable   POST /people/{person}/enable   POST /people/{person}/delete   POST /people/{person}/factors/reset
 		POST /people/{person}/sessions/{session}/revoke   GET /audit   GET /audit/export
 		GET /groups/new   POST /groups   GET /groups/{group}   POST /groups/{group}   POST /groups/{group}/delete`,
 }
@@ -243,7 +246,7 @@ func (answering) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func path(pattern string, id instances.ID) string {
 	return strings.NewReplacer("{id}", string(id), "{device}", string(id), "{token}", "none", "{session}", "none", "{key}", "none",
-		"{webhook}", "none", "{delivery}", "none", "{person}", "17", "{user}", "17", "{group}", "none", "/*", "/user/info").Replace(pattern)
+		"{webhook}", "none", "{delivery}", "none", "{person}", "17", "{passkey}", "none", "{user}", "17", "{group}", "none", "/*", "/user/info").Replace(pattern)
 }
 
 // want is what somebody should get for a route: 0 for anything that is no refusal. role ""
@@ -359,7 +362,11 @@ func (o *office) programs(t *testing.T, r routed, prefix string, a access) {
 	t.Helper()
 	ask := func(token string, id instances.ID) int {
 		o.fill()
-		request := httptest.NewRequest(r.method, "http://panel.test"+prefix+path(r.pattern, id), strings.NewReader("{}"))
+		body := "{}"
+		if strings.HasSuffix(r.pattern, "/keys") {
+			body = `{"scopes":["manage"]}` // nobody makes a key that may more than their own token
+		}
+		request := httptest.NewRequest(r.method, "http://panel.test"+prefix+path(r.pattern, id), strings.NewReader(body))
 		request.Header.Set("Content-Type", "application/json")
 		if token != "" {
 			request.Header.Set("Authorization", "Bearer "+token)

@@ -64,19 +64,23 @@ func (s *server) showLogin(w http.ResponseWriter, r *http.Request) error {
 		return render(w, r, http.StatusOK, views.SetupPending())
 	}
 	r, _ = s.withFlash(w, r)
-	return render(w, r, http.StatusOK, views.Login(local(r.FormValue("next")), views.Form{}))
+	return s.renderLogin(w, r, http.StatusOK, local(r.FormValue("next")), views.Form{})
+}
+
+func (s *server) renderLogin(w http.ResponseWriter, r *http.Request, status int, next string, f views.Form) error {
+	return render(w, r, status, views.Login(next, s.Auth.SingleSignOn(), f))
 }
 
 func (s *server) login(w http.ResponseWriter, r *http.Request) error {
 	next := local(r.PostFormValue("next"))
-	if err := s.Auth.SignIn(w, r, r.PostFormValue("email"), r.PostFormValue("password")); err != nil {
+	err := s.entered(w, r, s.Auth.SignIn(w, r, r.PostFormValue("email"), r.PostFormValue("password")), next)
+	if err != nil {
 		problems, ok := refused(err)
 		if !ok {
 			return err
 		}
-		return render(w, r, formStatus(err), views.Login(next, views.Form{Values: typed(r, "email"), Errors: problems}))
+		return s.renderLogin(w, r, formStatus(err), next, views.Form{Values: typed(r, "email"), Errors: problems})
 	}
-	s.redirect(w, r, next)
 	return nil
 }
 
@@ -89,10 +93,9 @@ func (s *server) showLink(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) signInByLink(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Auth.SignInByLink(w, r, linkToken(r)); err != nil {
+	if err := s.entered(w, r, s.Auth.SignInByLink(w, r, linkToken(r)), "/"); err != nil {
 		return s.linkGone(w, r, err, signInGone)
 	}
-	s.redirect(w, r, "/")
 	return nil
 }
 

@@ -23,6 +23,7 @@ var flashes = map[string]views.Flash{
 	"revoked":     {Text: "The token was revoked."},
 	"person":      {Text: "Saved."},
 	"person-gone": {Text: "The person was removed."},
+	"security":    {Text: "Saved. It counts from your next sign-in on."},
 	"group":       {Text: "The group was saved."},
 	"group-gone":  {Text: "The group was removed."},
 	"key-revoked": {Text: "The key was revoked. It opens nothing any more."},

@@ -141,6 +141,11 @@ func (s *server) renderPerson(w http.ResponseWriter, r *http.Request, status int
 	if p.Choice, err = s.choice(r, grant); err != nil {
 		return err
 	}
+	factors, err := s.Auth.FactorsOf(r.Context(), p.User)
+	if err != nil {
+		return err
+	}
+	p.Factors = factors.Any()
 	if p.Sessions, err = s.Auth.Sessions(r.Context(), p.User); err != nil {
 		return err
 	}
@@ -296,7 +301,7 @@ func (s *server) welcome(w http.ResponseWriter, r *http.Request) error {
 	token := linkToken(r)
 	u, err := s.Auth.CheckPasswordLink(r.Context(), token)
 	if err == nil {
-		err = s.Auth.SetPasswordByLink(w, r, token, r.PostFormValue("name"), r.PostFormValue("password"))
+		err = s.entered(w, r, s.Auth.SetPasswordByLink(w, r, token, r.PostFormValue("name"), r.PostFormValue("password")), "/")
 	}
 	if fault.KindOf(err) == fault.NotFound {
 		return s.linkGone(w, r, err, welcomeGone)
@@ -308,6 +313,5 @@ func (s *server) welcome(w http.ResponseWriter, r *http.Request) error {
 		}
 		return render(w, r, formStatus(err), views.Welcome(u, token, views.Form{Values: typed(r, "name"), Errors: problems}))
 	}
-	s.redirect(w, r, "/")
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"switchboard/auth"
 	"switchboard/static"
 )
 
@@ -47,6 +48,12 @@ func (s *server) routes() chi.Router {
 		r.Get("/welcome", s.page(s.showWelcome))
 		r.Get("/welcome/{token}", s.page(s.showWelcome))
 		r.Post("/welcome", s.page(s.welcome))
+		r.Get("/login/second", s.page(s.showSecond))
+		r.Post("/login/second", s.page(s.second))
+		r.Post("/login/passkey/begin", s.page(s.beginPasskeySignIn))
+		r.Post("/login/passkey", s.page(s.passkeySignIn))
+		r.Get("/login/sso", s.page(s.beginSingleSignOn))
+		r.Get(auth.CallbackPath, s.page(s.singleSignOn))
 		r.Post("/logout", s.page(s.logout))
 
 		r.Group(func(r chi.Router) {
@@ -57,6 +64,14 @@ func (s *server) routes() chi.Router {
 
 			r.Get("/account", s.page(s.showAccount))
 			r.Post("/account/password", s.page(s.changePassword))
+			r.Get("/account/security", s.page(s.showSecurity))
+			r.Post("/account/totp", s.page(s.confirmed(appForm, s.beginTOTP)))
+			r.Post("/account/totp/confirm", s.page(s.confirmTOTP))
+			r.Post("/account/totp/remove", s.page(s.confirmed(appForm, s.removeTOTP)))
+			r.Post("/account/recovery", s.page(s.confirmed(appForm, s.newCodes)))
+			r.Post("/account/passkeys/begin", s.page(s.beginPasskey))
+			r.Post("/account/passkeys", s.page(s.addPasskey))
+			r.Post("/account/passkeys/{passkey}/remove", s.page(s.removePasskey))
 			r.Post("/account/sessions/revoke", s.page(s.revokeOtherSessions))
 			r.Post("/account/sessions/{session}/revoke", s.page(s.revokeSession))
 
@@ -80,6 +95,7 @@ func (s *server) routes() chi.Router {
 				r.Post("/people/{person}/link", s.page(s.makePasswordLink))
 				r.Post("/people/{person}/disable", s.page(s.switchPerson(true)))
 				r.Post("/people/{person}/enable", s.page(s.switchPerson(false)))
+				r.Post("/people/{person}/factors/reset", s.page(s.resetFactors))
 				r.Post("/people/{person}/delete", s.page(s.deletePerson))
 				r.Post("/people/{person}/sessions/{session}/revoke", s.page(s.revokeSessionOf))
 

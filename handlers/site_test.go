@@ -20,6 +20,7 @@ import (
 	"switchboard/instances"
 	"switchboard/journal"
 	"switchboard/keys"
+	"switchboard/secrets"
 	"switchboard/settings/settingstest"
 	"switchboard/store"
 	"switchboard/webhooks"
@@ -44,6 +45,7 @@ type site struct {
 	audit    *audit.Log
 	log      journal.Log // of every number
 	url      *url.URL
+	open     func(*auth.Provider)
 	owner    int64 // the person that was made last
 }
 
@@ -80,12 +82,22 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		c(&o)
 	}
 	base.Path = o.BasePath + "/"
-	s.auth = auth.New(db, auth.Options{BaseURL: base, Log: o.Log})
-	o.Auth = s.auth
-	s.handler = New(o)
-	s.server = &server{Options: o, crossOrigin: http.NewCrossOriginProtection()}
+	box, err := secrets.New("key", auth.BoxPurpose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.open = func(p *auth.Provider) {
+		s.auth = auth.New(db, auth.Options{BaseURL: base, Log: o.Log, Box: box, Provider: p})
+		o.Auth = s.auth
+		s.handler = New(o)
+		s.server = &server{Options: o, crossOrigin: http.NewCrossOriginProtection()}
+	}
+	s.open(nil)
 	return s
 }
+
+// signOnWith opens the panel anew, with single sign-on.
+func (s *site) signOnWith(p auth.Provider) { s.open(&p) }
 
 // person makes somebody who may sign in.
 func (s *site) person(role auth.Role) auth.User {

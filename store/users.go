@@ -138,6 +138,9 @@ func signOutEverywhere(ctx context.Context, tx *sql.Tx, user int64, at time.Time
 	if _, err := tx.ExecContext(ctx, `DELETE FROM "sign_in_links" WHERE "user_id" = $1`, user); err != nil {
 		return fmt.Errorf("remove sign-in links: %w", err)
 	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM "challenges" WHERE "user_id" = $1`, user); err != nil {
+		return fmt.Errorf("forget challenges: %w", err)
+	}
 	return nil
 }
 

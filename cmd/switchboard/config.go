@@ -16,6 +16,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"switchboard/auth"
 	"switchboard/control"
 	"switchboard/fault"
 	"switchboard/webhooks"
@@ -39,6 +40,8 @@ type config struct {
 	Webhooks        webhooks.Variables
 	KeepDeleted     time.Duration
 	AuditKeep       time.Duration // 0: for ever
+	Mail            mailConfig
+	SignOn          auth.Provider
 	SecretKey       string        // "" when it is kept in StorageDir
 	SimulatorAddr   string
 	SimulatorKey    string

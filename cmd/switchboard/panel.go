@@ -147,7 +147,15 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, err
 	}
-	people := auth.New(s.store, auth.Options{BaseURL: base, Address: clientAddress(c.TrustedProxies), Log: o.log})
+	seeds, err := secrets.New(s.key, auth.BoxPurpose)
+	if err != nil {
+		return nil, err
+	}
+	people := auth.New(s.store, auth.Options{BaseURL: base, Address: clientAddress(c.TrustedProxies), Log: o.log, Box: seeds, Provider: c.provider()})
+	var mail handlers.Mailer
+	if c.Mail.Host != "" {
+		mail = mailer{c.Mail}
+	}
 	handler := handlers.New(handlers.Options{
 		Instances: supervisor,
 		Auth:      people,
@@ -168,6 +176,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Audit:          record,
 		System:         system{s.store, databases, supervisor, &moving.Live{In: keeping.in, Kept: kept, Take: supervisor.Take}},
 		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
+		Mail:           mail,
 		URL:            strings.TrimSuffix(base.String(), "/"),
 		BasePath:       c.BasePath,
 		TrustedOrigins: c.origins(),

@@ -19,6 +19,7 @@ func user(ctx context.Context, env environment, args []string) error {
 		{"add", "add a person", userAdd},
 		{"list", "list everybody", userList},
 		{"passwd", "set a person's password and end their sessions", userPasswd},
+		{"reset-factors", "take a person's authenticator app and passkeys away", userResetFactors},
 	}, args)
 }
 
@@ -79,6 +80,22 @@ func userPasswd(ctx context.Context, env environment, args []string) error {
 			return nil
 		},
 		done: func() (string, string) { return "password.set", email },
+	})
+}
+
+func userResetFactors(ctx context.Context, env environment, args []string) error {
+	var email string
+	return withAuth(ctx, "user reset-factors", args, env, task{
+		flags: func(f *flag.FlagSet) { f.StringVar(&email, "email", "", "e-mail address of the person") },
+		check: func() error { return required("user reset-factors", flagged{"--email", email != ""}) },
+		work: func(a *auth.Auth) error {
+			if err := a.ResetFactorsOf(ctx, email); err != nil {
+				return err
+			}
+			fmt.Fprintf(env.stdout, "%s signs in with the password alone now.\n", email)
+			return nil
+		},
+		done: func() (string, string) { return "people.factors.reset", email },
 	})
 }
 

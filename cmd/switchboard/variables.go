@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,9 @@ import (
 )
 
 // variables is the whole configuration, in the order of the README's table.
-var variables = []variable{
+var variables = slices.Concat(ownVariables, mailVariables, signOnVariables)
+
+var ownVariables = []variable{
 	{
 		name: "DB_URI", twin: true, fallback: "file:storages/whatsapp.db?_foreign_keys=on",
 		usage: "control database, and the engine of every number: file:PATH for SQLite, postgres://… for PostgreSQL",
@@ -264,6 +267,12 @@ func (c config) contradictions() []string {
 	var faults []string
 	if (c.SimulatorAddr == "") != (c.SimulatorKey == "") {
 		faults = append(faults, "WHATSAPP_SIMULATOR_ADDR and WHATSAPP_SIMULATOR_ROOT_KEY belong together. Set both for a simulated network, or neither for the real one.")
+	}
+	if (c.Mail.Host == "") != (c.Mail.From == "") {
+		faults = append(faults, "SMTP_HOST and SMTP_FROM belong together. Set both to send invitations by e-mail, or neither.")
+	}
+	if (c.SignOn.Issuer == "") != (c.SignOn.ClientID == "") {
+		faults = append(faults, "OIDC_ISSUER and OIDC_CLIENT_ID belong together. Set both for single sign-on, or neither.")
 	}
 	return faults
 }

@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"switchboard/auth"
 	"switchboard/instances"
 	"switchboard/keys"
 	"switchboard/settings"
@@ -69,6 +71,14 @@ func (s *server) createKey(w http.ResponseWriter, r *http.Request) error {
 	i, err := s.Instances.Get(viewer(r), instanceID(r))
 	if err != nil {
 		return err
+	}
+	for _, scope := range keys.Scopes { // nobody gives what they do not have
+		if len(in.Scopes) > 0 && !slices.Contains(in.Scopes, scope) {
+			continue
+		}
+		if err := user(r).Need(auth.Scope(scope)); err != nil {
+			return err
+		}
 	}
 	wish := keys.New{Name: in.Name, Scopes: in.Scopes}
 	if in.ExpiresAt != nil {
