@@ -42,7 +42,7 @@ type config struct {
 	AuditKeep       time.Duration // 0: for ever
 	Mail            mailConfig
 	SignOn          auth.Provider
-	SecretKey       string        // "" when it is kept in StorageDir
+	SecretKey       string // "" when it is kept in StorageDir
 	SimulatorAddr   string
 	SimulatorKey    string
 	LogLevel        slog.Level
