@@ -31,6 +31,7 @@ const (
 	changes               // all but viewers, of numbers that they see
 	makes                 // all but viewers
 	manages               // owners and administrators
+	copies                // owners and administrators, of numbers that they see
 )
 
 // panelRoutes, apiRoutes and gatewayRoutes are every route that there is, and who may use
@@ -60,7 +61,9 @@ var panelRoutes = map[access]string{
 		GET /people   GET /people/new   POST /people   GET /people/{person}   POST /people/{person}   POST /people/{person}/link
 		POST /people/{person}/disable   POST /people/{person}/enable   POST /people/{person}/delete   POST /people/{person}/factors/reset
 		POST /people/{person}/sessions/{session}/revoke   GET /audit   GET /audit/export
-		GET /groups/new   POST /groups   GET /groups/{group}   POST /groups/{group}   POST /groups/{group}/delete`,
+		GET /groups/new   POST /groups   GET /groups/{group}   POST /groups/{group}   POST /groups/{group}/delete
+		GET /system   POST /system/restore   POST /system/deleted/{file}/restore   POST /system/deleted/{file}/forget`,
+	copies: `POST /instances/{id}/backup`,
 }
 
 var apiRoutes = map[access]string{
@@ -69,8 +72,12 @@ var apiRoutes = map[access]string{
 		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/logs
 		GET /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}
 		GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
+		POST /instances/{id}/user/lookup   GET /instances/{id}/user/blocked   GET /instances/{id}/user/resolve   GET /instances/{id}/community/groups
 		GET /instances/{id}/api   GET /instances/{id}/api/*`,
 	changes: `
+		POST /instances/{id}/chat/{chat_jid}/mute   POST /instances/{id}/chat/{chat_jid}/unread   POST /instances/{id}/community
+		POST /instances/{id}/community/groups   POST /instances/{id}/newsletter   POST /instances/{id}/newsletter/follow
+		POST /instances/{id}/newsletter/mute   POST /instances/{id}/user/about   POST /instances/{id}/user/blocked
 		PATCH /instances/{id}   DELETE /instances/{id}   POST /instances/{id}/start   POST /instances/{id}/stop
 		POST /instances/{id}/restart   POST /instances/{id}/reconnect   POST /instances/{id}/logout   POST /instances/{id}/pair
 		POST /instances/{id}/pair-code   POST /instances/{id}/keys   DELETE /instances/{id}/keys/{key}
@@ -246,7 +253,7 @@ func (answering) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func path(pattern string, id instances.ID) string {
 	return strings.NewReplacer("{id}", string(id), "{device}", string(id), "{token}", "none", "{session}", "none", "{key}", "none",
-		"{webhook}", "none", "{delivery}", "none", "{person}", "17", "{passkey}", "none", "{user}", "17", "{group}", "none", "/*", "/user/info").Replace(pattern)
+		"{webhook}", "none", "{delivery}", "none", "{person}", "17", "{passkey}", "none", "{file}", "none", "{chat_jid}", "491701234567@s.whatsapp.net", "{user}", "17", "{group}", "none", "/*", "/user/info").Replace(pattern)
 }
 
 // want is what somebody should get for a route: 0 for anything that is no refusal. role ""
@@ -258,7 +265,9 @@ func want(a access, role auth.Role, id instances.ID) int {
 		return 0
 	case role == "":
 		return http.StatusUnauthorized
-	case a == manages && role != auth.Owner && role != auth.Administrator, (a == makes || a == changes) && role == auth.Viewer:
+	case a == copies && !sees:
+		return http.StatusNotFound
+	case (a == manages || a == copies) && role != auth.Owner && role != auth.Administrator, (a == makes || a == changes) && role == auth.Viewer:
 		return http.StatusForbidden
 	case (a == looks || a == polls || a == changes) && !sees:
 		return http.StatusNotFound
@@ -390,7 +399,7 @@ func (o *office) programs(t *testing.T, r routed, prefix string, a access) {
 	switch {
 	case a == manages:
 		needed = auth.Admin
-	case strings.HasPrefix(r.pattern, "/send"):
+	case strings.HasPrefix(r.pattern, "/send"), strings.HasPrefix(r.pattern, "/instances/{id}/chat/"):
 		needed = auth.Send
 	case a == changes || a == makes:
 		needed = auth.Manage
