@@ -147,6 +147,7 @@ var causes = map[Reason]string{
 	ReachOutLimit:    "WhatsApp refuses new conversations from this number for a while.",
 	ConnectFailure:   "WhatsApp refused to let this number in.",
 	DatabaseAway:     "The database server does not answer at the moment.",
+	StorageFull:      "There is no room left on the disk.",
 }
 
 // special is what a status with one of its reasons says differently from the status's own
@@ -173,6 +174,9 @@ var (
 			ReachOutLimit: {label: "Connected, no new chats", tone: Warning},
 			DatabaseAway: {label: "Connected, database away", tone: Warning,
 				after: "The number itself is connected. Messages that arrive are not confirmed to WhatsApp until they are stored, so none is lost. It goes on by itself as soon as the database is back.",
+				next:  []Action{{Open, "Look at the number"}}},
+			StorageFull: {label: "Connected, disk full", tone: Warning,
+				after: "Make room on the disk where Switchboard or the database server keeps its data. Messages that arrive are not confirmed to WhatsApp until they are stored, so none is lost; nothing can be sent meanwhile. It goes on by itself as soon as there is room.",
 				next:  []Action{{Open, "Look at the number"}}},
 		},
 		LoggedOut: {AccountBlocked: {label: "Blocked by WhatsApp",

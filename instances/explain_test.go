@@ -88,6 +88,7 @@ func TestExplainSaysWhy(t *testing.T) {
 		{PairingPhone, NoNetwork, "cannot be reached from here. The code appears as soon as", Waiting, Open},
 		{Connected, ReachOutLimit, "open conversations", Warning, Open},
 		{Connected, DatabaseAway, "not confirmed to WhatsApp until they are stored", Warning, Open},
+		{Connected, StorageFull, "Make room on the disk", Warning, Open},
 		{Backoff, WorkerKilled, "ended from outside. It is started again by itself", Warning, DoRestart},
 		{LoggedOut, LoggedOutByPhone, "phone removed", Bad, DoPair},
 		{Restricted, ReachOutLimit, "refuses new conversations", Bad, DoReconnect},

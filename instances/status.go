@@ -64,4 +64,5 @@ const (
 	ReachOutLimit    Reason = "reach_out_limit" // 463: new chats are refused for a while
 	ConnectFailure   Reason = "connect_failure" // WhatsApp refused the login for another reason
 	DatabaseAway     Reason = "database_away"   // the database server is away: what arrives waits
+	StorageFull      Reason = "storage_full"    // the disk is full: what arrives waits
 )

@@ -28,6 +28,10 @@ func (k *keeper) sayConnected() {
 		k.say(instances.Connected, instances.DatabaseAway, nil)
 		return
 	}
+	if k.full {
+		k.say(instances.Connected, instances.StorageFull, nil)
+		return
+	}
 	if k.limited {
 		k.say(instances.Connected, instances.ReachOutLimit, func(r *instances.Report) { r.RetryAt = k.until })
 		return

@@ -24,7 +24,7 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 			ok = false
 		}
 	}()
-	if err := persist(s.ctx, func() error { return s.keep(a, evt) }); err != nil {
+	if err := s.persist(s.ctx, func() error { return s.keep(a, evt) }); err != nil {
 		if s.ctx.Err() == nil {
 			s.log.Error("event not stored", "event", fmt.Sprintf("%T", evt), "error", err)
 		}

@@ -38,6 +38,7 @@ type keeper struct {
 	until   time.Time // … until then, if it said so
 
 	away bool // the database server is, as it was published
+	full bool // the disk is, as it was published
 }
 
 func newKeeper(s *Session) *keeper { return &keeper{Session: s, a: s.current()} }

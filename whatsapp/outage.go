@@ -11,14 +11,14 @@ import (
 	"switchboard/lease"
 )
 
-// While the database server is away, whatever is about a message waits here instead of
-// failing: WhatsApp delivers again what was not acknowledged only on a new connection, and
+// While the database server is away or the disk is full, whatever is about a message waits
+// here instead of failing: WhatsApp delivers again what was not acknowledged only on a new connection, and
 // an outage shorter than this costs none. whatsmeow goes on to the next message after five
 // minutes.
 const outage = 4 * time.Minute
 
-// persist runs do, and runs it again while it fails because the database server is away. do
-// is all or nothing. It gives up when the outage lasts too long, when another worker has taken
+// persist runs do, and runs it again while it fails because the database server is away or
+// the disk is full. do is all or nothing. It gives up when the outage lasts too long, when another worker has taken
 // the number and when ctx ends; the error then wraps context.Canceled, at which whatsmeow
 // acknowledges nothing.
 func persist(ctx context.Context, do func() error) error {
@@ -29,7 +29,7 @@ func persist(ctx context.Context, do func() error) error {
 		if errors.Is(err, lease.ErrLost) {
 			return fmt.Errorf("%w: %w", err, context.Canceled)
 		}
-		if err == nil || !engine.Away(err) && ctx.Err() == nil {
+		if err == nil || !engine.Away(err) && !engine.Full(err) && ctx.Err() == nil {
 			return err
 		}
 		select {
@@ -40,25 +40,52 @@ func persist(ctx context.Context, do func() error) error {
 	}
 }
 
+// persist is the function of that name, and has the report say when the disk is full.
+func (s *Session) persist(ctx context.Context, do func() error) error {
+	return persist(ctx, func() error {
+		err := do()
+		if err == nil || engine.Full(err) {
+			s.noteFull(err != nil)
+		}
+		return err
+	})
+}
+
+// noteFull says whether the disk is full, as the latest attempt to store something found.
+func (s *Session) noteFull(full bool) {
+	if s.full.Load() == full || s.full.Swap(full) == full {
+		return
+	}
+	if full {
+		s.log.Error("the disk is full")
+	}
+	s.wake()
+}
+
 // DatabaseAway says whether the database server is away. While it is, a connected number
 // says so. It never blocks.
 func (s *Session) DatabaseAway(away bool) {
 	if s.away.Swap(away) == away {
 		return
 	}
+	s.wake()
+}
+
+// wake has the keeper look around.
+func (s *Session) wake() {
 	select {
-	case s.inbox <- func(*keeper) {}: // to wake the keeper
+	case s.inbox <- func(*keeper) {}:
 	default: // it is awake
 	}
 }
 
-// noteAway publishes what DatabaseAway was told.
+// noteAway publishes what DatabaseAway and noteFull were told.
 func (k *keeper) noteAway() {
-	away := k.Session.away.Load()
-	if k.away == away {
+	away, full := k.Session.away.Load(), k.Session.full.Load()
+	if k.away == away && k.full == full {
 		return
 	}
-	k.away = away
+	k.away, k.full = away, full
 	if k.online {
 		k.sayConnected()
 	}

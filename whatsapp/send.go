@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
@@ -59,7 +60,10 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	msg.Chat, msg.ChatLID = a.forms(ctx, out.to, types.EmptyJID)
 	msg.Sender, msg.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
 	a.describe(ctx, &msg, what)
-	if err := s.messages.Save(ctx, msg); err != nil {
+	if err := s.messages.Save(ctx, msg); engine.Full(err) {
+		s.noteFull(true)
+		return instances.Sent{}, fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", err)
+	} else if err != nil {
 		return instances.Sent{}, err
 	}
 	// From here on the caller's time is only how long he waits.

@@ -73,6 +73,7 @@ type Session struct {
 	active atomic.Int64   // … and when a message last came or went
 	once   sync.Once      // for Close
 	away   atomic.Bool    // the database server is
+	full   atomic.Bool    // the disk is
 
 	mu      sync.Mutex
 	account *account
@@ -148,7 +149,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 func (s *Session) take(device *store.Device) *account {
 	a := &account{device: device, guard: serial.Wrap(device)}
 	a.guard.Persist = func(ctx context.Context, do func() error) error {
-		err := persist(ctx, do)
+		err := s.persist(ctx, do)
 		if errors.Is(err, context.Canceled) {
 			s.tell((*keeper).notStored)
 		}

@@ -114,7 +114,12 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, main: newDB(t), keys: newDB(t), dialect: "sqlite3"}
+	return newPlaceIn(t, t.TempDir())
+}
+
+func newPlaceIn(t *testing.T, dir string) *place {
+	t.Helper()
+	p := &place{t: t, main: newDB(t, filepath.Join(dir, "main")), keys: newDB(t, filepath.Join(dir, "keys")), dialect: "sqlite3"}
 	if err := migrations.Up(t.Context(), p.main, engine.SQLite, migrations.Instance); err != nil {
 		t.Fatal(err)
 	}
@@ -122,9 +127,9 @@ func newPlace(t *testing.T) *place {
 	return p
 }
 
-func newDB(t *testing.T) *sql.DB {
+func newDB(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	file := engine.At(filepath.Join(t.TempDir(), "db"))
+	file := engine.At(path)
 	if err := file.Create(); err != nil {
 		t.Fatal(err)
 	}
