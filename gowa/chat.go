@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"switchboard/messages"
 )
 
 // Chats is what the operations on chats need.
@@ -15,18 +13,9 @@ type Chats interface {
 	ArchiveChat(ctx context.Context, chat string, archived bool) error
 	LabelChat(ctx context.Context, chat, label, name string, labeled bool) error
 	SetDisappearing(ctx context.Context, chat string, after time.Duration) error
-	Conversations
-}
-
-// Conversations is what the operations need that read what is stored.
-type Conversations interface {
-	Chats(ctx context.Context, f messages.ChatFilter) ([]messages.Chat, int, error)
-	InChat(ctx context.Context, chat string, f messages.Filter) (messages.Chat, []messages.Message, int, error)
 }
 
 var chatRoutes = []route{
-	{method: http.MethodGet, path: "/chats", do: (*API).chats},
-	{method: http.MethodGet, path: "/chat/{chat_jid}/messages", do: (*API).chatMessages},
 	{method: http.MethodPost, path: "/chat/{chat_jid}/pin", do: (*API).pinChat},
 	{method: http.MethodPost, path: "/chat/{chat_jid}/archive", do: (*API).archiveChat},
 	{method: http.MethodPost, path: "/chat/{chat_jid}/disappearing", do: (*API).setDisappearing},

@@ -87,7 +87,7 @@ func orUser(name, jid string) string {
 func (a *API) listChats(r *request) (string, any, error) {
 	p := r.page(25)
 	f := messages.ChatFilter{
-		Search: strings.TrimSpace(r.text("search")), HasMedia: r.flag("has_media", false), Archived: r.maybe("archived"), Limit: p.Limit, Offset: p.Offset,
+		Written: true, Search: strings.TrimSpace(r.text("search")), HasMedia: r.flag("has_media", false), Archived: r.maybe("archived"), Limit: p.Limit, Offset: p.Offset,
 	}
 	if err := r.err(); err != nil {
 		return "", nil, err

@@ -155,28 +155,3 @@ func (s *Session) expires(ctx context.Context, a *account, jid types.JID, after 
 	chat, lid := a.forms(ctx, jid, types.EmptyJID)
 	return s.messages.ChangeChat(ctx, chat, messages.ChatChange{LID: lid, Ephemeral: &after})
 }
-
-// Chats returns the chats that a filter chooses, and how many there are without its limit.
-func (s *Session) Chats(ctx context.Context, f messages.ChatFilter) ([]messages.Chat, int, error) {
-	return s.messages.Chats(ctx, f)
-}
-
-// InChat returns a chat, given by any form of its address, with the messages of it that a
-// filter chooses, newest first, and how many there are without the filter's limit. That
-// there is no such chat is a fault.NotFound.
-func (s *Session) InChat(ctx context.Context, chat string, f messages.Filter) (c messages.Chat, all []messages.Message, total int, err error) {
-	jid, err := address("chat_jid", chat)
-	if err != nil {
-		return c, nil, 0, err
-	}
-	f.Chat, _ = s.current().forms(ctx, jid, types.EmptyJID)
-	found, _, err := s.messages.Chats(ctx, messages.ChatFilter{JID: f.Chat, Limit: 1})
-	if err != nil {
-		return c, nil, 0, err
-	}
-	if len(found) == 0 {
-		return c, nil, 0, fault.New(fault.NotFound, "There is no chat with this address.")
-	}
-	all, total, err = s.messages.InChat(ctx, f)
-	return found[0], all, total, err
-}
