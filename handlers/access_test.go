@@ -46,11 +46,11 @@ var panelRoutes = map[access]string{
 		POST /account/totp/remove   POST /account/recovery   POST /account/passkeys/begin   POST /account/passkeys
 		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
-		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/log   GET /instances/{id}/log/download`,
+		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/settings   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
 		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/log/lines`,
 	changes: `
-		POST /instances/{id}/rename   POST /instances/{id}/delete   POST /instances/{id}/messages
+		POST /instances/{id}/settings   POST /instances/{id}/rename   POST /instances/{id}/delete   POST /instances/{id}/messages
 		POST /instances/{id}/start   POST /instances/{id}/stop   POST /instances/{id}/restart   POST /instances/{id}/reconnect
 		POST /instances/{id}/logout   POST /instances/{id}/pair   POST /instances/{id}/pair-phone
 		POST /instances/{id}/passkey   POST /instances/{id}/passkey/confirm
@@ -69,7 +69,7 @@ var panelRoutes = map[access]string{
 var apiRoutes = map[access]string{
 	signed: `GET /openapi.json   GET /stats   GET /instances   GET /events`,
 	looks: `
-		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/logs
+		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/settings   GET /instances/{id}/logs
 		GET /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}
 		GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		POST /instances/{id}/user/lookup   GET /instances/{id}/user/blocked   GET /instances/{id}/user/resolve   GET /instances/{id}/community/groups
@@ -78,7 +78,7 @@ var apiRoutes = map[access]string{
 		POST /instances/{id}/chat/{chat_jid}/mute   POST /instances/{id}/chat/{chat_jid}/unread   POST /instances/{id}/community
 		POST /instances/{id}/community/groups   POST /instances/{id}/newsletter   POST /instances/{id}/newsletter/follow
 		POST /instances/{id}/newsletter/mute   POST /instances/{id}/user/about   POST /instances/{id}/user/blocked
-		PATCH /instances/{id}   DELETE /instances/{id}   POST /instances/{id}/start   POST /instances/{id}/stop
+		PATCH /instances/{id}   PATCH /instances/{id}/settings   DELETE /instances/{id}   POST /instances/{id}/start   POST /instances/{id}/stop
 		POST /instances/{id}/restart   POST /instances/{id}/reconnect   POST /instances/{id}/logout   POST /instances/{id}/pair
 		POST /instances/{id}/pair-code   POST /instances/{id}/keys   DELETE /instances/{id}/keys/{key}
 		POST /instances/{id}/webhooks   PATCH /instances/{id}/webhooks/{webhook}   DELETE /instances/{id}/webhooks/{webhook}
@@ -170,7 +170,7 @@ func newOffice(t *testing.T) *office {
 	var mounted Options
 	o.site = newSite(t, func(options *Options) { mounted = *options })
 	a := api.New(api.Options{
-		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Webhooks: o.webhooks, Logs: mounted.Logs,
+		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Settings: o.settings, Webhooks: o.webhooks, Logs: mounted.Logs,
 		Usage: func(int) (float64, int64, bool) { return 0, 0, false },
 	})
 	g := gateway.New(gateway.Options{Instances: o.numbers, Auth: o.auth, Log: mounted.Log})

@@ -22,6 +22,7 @@ var flashes = map[string]views.Flash{
 	"sessions":    {Text: "Every other browser was signed out."},
 	"revoked":     {Text: "The token was revoked."},
 	"person":      {Text: "Saved."},
+	"saved":       {Text: "Saved. The number works by it from now on."},
 	"person-gone": {Text: "The person was removed."},
 	"security":    {Text: "Saved. It counts from your next sign-in on."},
 	"group":       {Text: "The group was saved."},

@@ -77,6 +77,7 @@ func (s *server) routes() chi.Router {
 
 			r.Get("/instances/{id}", s.page(s.showNumber))
 			r.Get("/instances/{id}/access", s.page(s.showAccess))
+			r.Get("/instances/{id}/settings", s.page(s.showHabits))
 			r.Get("/instances/{id}/status", s.poll(s.pollStatus))
 			r.Get("/instances/{id}/pairing", s.poll(s.pollPairing))
 			r.Get("/instances/{id}/messages", s.poll(s.pollMessages))
@@ -123,6 +124,7 @@ func (s *server) routes() chi.Router {
 				r.Get("/instances/new", s.page(s.newNumber))
 				r.Post("/instances", s.page(s.createNumber))
 				r.Post("/instances/{id}/rename", s.page(s.renameNumber))
+				r.Post("/instances/{id}/settings", s.page(s.changeHabits))
 				r.Post("/instances/{id}/delete", s.page(s.deleteNumber))
 				r.Post("/instances/{id}/messages", s.page(s.sendMessage))
 

@@ -87,6 +87,8 @@ type Options struct {
 	GatewayURL string
 	// Keys are those of the numbers' own APIs.
 	Keys Keys
+	// Settings are what a person set for each number.
+	Settings Settings
 	// WorkerURL is the address of the API of the number that has a port, for people.
 	WorkerURL func(port int) string
 	// Ready says whether the panel can do its work: the control database answers.

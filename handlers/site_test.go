@@ -73,6 +73,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		System: &fakeSystem{}, KeepDays: 30,
 		Ready:     func(context.Context) error { return nil },
 		Keys:      keys.Ring{Settings: s.settings},
+		Settings:  s.settings,
 		WorkerURL: func(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) },
 		Logs:      func(instances.ID) journal.Log { return s.log },
 		Log:       slog.New(slog.DiscardHandler),

@@ -200,3 +200,9 @@ func expression(text string) *regexp.Regexp {
 	compiled.all[text] = e
 	return e
 }
+
+// Known reports whether region is the ISO 3166 code of a country whose numbers are known.
+func Known(region string) bool {
+	_, ok := ofRegion(region)
+	return ok
+}

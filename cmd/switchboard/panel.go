@@ -162,13 +162,14 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Messages:  messageReader{databases},
 		Logs:      logsIn(s.dir),
 		API: api.New(api.Options{
-			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Webhooks: desk, Closing: closing, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
+			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, Closing: closing, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
 		}),
 		Gateway: gateway.New(gateway.Options{
 			Instances: supervisor, Auth: people, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
 		}),
 		GatewayURL:     base.JoinPath("gowa").String(),
 		Keys:           keys.Ring{Settings: keeper},
+		Settings:       keeper,
 		WorkerURL:      c.workerURL(base),
 		Ready:          s.store.Ping,
 		Simulated:      c.Simulator() != nil,

@@ -70,6 +70,7 @@ type Options struct {
 	// URL is how browsers reach the panel, without a slash at the end.
 	URL      string
 	Keys     Keys
+	Settings Settings
 	Webhooks Webhooks
 	// Usage measures a process; false when it cannot be measured.
 	Usage func(pid int) (cpuPercent float64, rssBytes int64, ok bool)
@@ -139,6 +140,9 @@ func newServer(o Options) *server {
 	s.mux.Get("/instances/{id}/keys", s.answer(s.listKeys))
 	s.mux.Post("/instances/{id}/keys", s.answer(s.createKey))
 	s.mux.Delete("/instances/{id}/keys/{key}", s.answer(s.revokeKey))
+
+	s.mux.Get("/instances/{id}/settings", s.answer(s.showHabits))
+	s.mux.Patch("/instances/{id}/settings", s.answer(s.changeHabits))
 
 	for _, below := range []string{"", "/instances/{id}"} { // for all numbers, for one
 		s.mux.Get(below+"/webhooks", s.answer(s.listWebhooks))

@@ -208,7 +208,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) options() Options {
 	return Options{
-		Instances: s.supervisor, Auth: s.auth, Keys: keys.Ring{Settings: &s.settings}, Webhooks: s.desk(), BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
+		Instances: s.supervisor, Auth: s.auth, Keys: keys.Ring{Settings: &s.settings}, Settings: &s.settings, Webhooks: s.desk(), BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
 		Usage: func(pid int) (float64, int64, bool) { return 1.5, 19 << 20, pid == 4711 },
 		Logs:  func(instances.ID) journal.Log { return s.log },
 	}

@@ -37,6 +37,11 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	if trimmed := bytes.TrimSpace(body); len(trimmed) == 0 || trimmed[0] != '{' {
 		return &httpError{http.StatusBadRequest, "The body has to be one JSON object."}
 	}
+	return decode(body, into)
+}
+
+// decode reads the one JSON object that body has to be into the struct behind into.
+func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"switchboard/instances"
+	"switchboard/settings"
+)
+
+// Settings keeps what a person set for a number; *settings.Keeper does.
+type Settings interface {
+	Get(ctx context.Context, id instances.ID) (settings.Settings, error)
+	Update(ctx context.Context, id instances.ID, change func(*settings.Settings) error) error
+}
+
+// habits is how the API shows how a number behaves. A zero value is what is not set.
+type habits struct {
+	Region      string `json:"region"`
+	Reply       string `json:"reply"`
+	Read        bool   `json:"read"`
+	RejectCalls bool   `json:"reject_calls"`
+	Presence    string `json:"presence"`
+
+	PerMinute    int    `json:"per_minute"`
+	NewChatPause int64  `json:"new_chat_pause"` // seconds
+	QuietFrom    int    `json:"quiet_from"`     // minutes of the day
+	QuietTo      int    `json:"quiet_to"`
+	Zone         string `json:"zone"`
+
+	Days       int   `json:"days"`
+	MediaDays  int   `json:"media_days"`
+	MaxBytes   int64 `json:"max_bytes"`
+	Download   bool  `json:"download"`
+	MediaBytes int64 `json:"media_bytes"`
+}
+
+func habitsOf(h settings.Habits) habits {
+	return habits{
+		Region: h.Region, Reply: h.Automation.Reply, Read: h.Automation.Read, RejectCalls: h.Automation.RejectCalls,
+		Presence: h.Automation.Presence, PerMinute: h.Pace.PerMinute, NewChatPause: int64(h.Pace.NewChatPause / time.Second),
+		QuietFrom: h.Pace.QuietFrom, QuietTo: h.Pace.QuietTo, Zone: h.Pace.Zone, Days: h.Retention.Days,
+		MediaDays: h.Retention.MediaDays, MaxBytes: h.Retention.MaxBytes, Download: !h.NoDownload, MediaBytes: h.MediaBytes,
+	}
+}
+
+func (h habits) settings() settings.Habits {
+	// More seconds than fit would turn into a short pause.
+	pause := max(min(h.NewChatPause, int64(48*time.Hour/time.Second)), -1)
+	return settings.Habits{
+		Region:     h.Region,
+		Automation: settings.Automation{Reply: h.Reply, Read: h.Read, RejectCalls: h.RejectCalls, Presence: h.Presence},
+		Pace: settings.Pace{
+			PerMinute: h.PerMinute, NewChatPause: time.Duration(pause) * time.Second,
+			QuietFrom: h.QuietFrom, QuietTo: h.QuietTo, Zone: h.Zone,
+		},
+		Retention:  settings.Retention{Days: h.Days, MediaDays: h.MediaDays, MaxBytes: h.MaxBytes},
+		NoDownload: !h.Download, MediaBytes: h.MediaBytes,
+	}
+}
+
+func (s *server) showHabits(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.Instances.Get(viewer(r), instanceID(r))
+	if err != nil {
+		return err
+	}
+	set, err := s.Settings.Get(r.Context(), inst.ID)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, habitsOf(set.Habits()))
+}
+
+// changeHabits changes the members that are given and leaves the others.
+func (s *server) changeHabits(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.Instances.Get(viewer(r), instanceID(r))
+	if err != nil {
+		return err
+	}
+	var given json.RawMessage
+	if err := readJSON(w, r, &given); err != nil {
+		return err
+	}
+	var now habits
+	err = s.Settings.Update(r.Context(), inst.ID, func(set *settings.Settings) error {
+		now = habitsOf(set.Habits())
+		if err := decode(given, &now); err != nil {
+			return err
+		}
+		return set.SetHabits(now.settings())
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, now)
+}
