@@ -120,12 +120,10 @@ type ChatFilter struct {
 const hasMedia = `"kind" IN ('image', 'video', 'audio', 'document', 'sticker')`
 
 // Chats returns the chats that a filter chooses, pinned ones and then those with the newest
-// messages first, and how many there are without limit and offset. Status posts are no chat,
-// and nor is a person with whom nothing was said.
+// messages first, and how many there are without limit and offset. Status posts are no chat.
 func (m *Messages) Chats(ctx context.Context, f ChatFilter) (_ []Chat, total int, err error) {
 	name := `coalesce(nullif(c."name", ''), nullif(p."name", ''), nullif(p."push_name", ''), nullif(p."business_name", ''), '')`
-	from := `FROM "chats" c LEFT JOIN "contacts" p ON p."jid" = c."jid" 
-		WHERE c."jid" <> $1 AND (c."last_at" <> 0 OR c."jid" LIKE '%@g.us' OR c."jid" LIKE '%@newsletter')`
+	from := `FROM "chats" c LEFT JOIN "contacts" p ON p."jid" = c."jid" WHERE c."jid" <> $1`
 	args := []any{statusChat}
 	mark := func(v any) string {
 		args = append(args, v)
