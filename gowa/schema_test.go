@@ -94,7 +94,7 @@ func clone(s *openapi3.Schema) *openapi3.Schema {
 }
 
 // conforms checks an answer to the operation at path, as the specification writes it.
-func conforms(t *testing.T, method, path string, status int, body []byte) {
+func conforms(t testing.TB, method, path string, status int, body []byte) {
 	t.Helper()
 	doc, err := published()
 	if err != nil {
@@ -121,7 +121,7 @@ func conforms(t *testing.T, method, path string, status int, body []byte) {
 
 // operations lists those of the specification whose paths begin with one of the prefixes,
 // "GET /app/login".
-func operations(t *testing.T, prefixes ...string) []string {
+func operations(t testing.TB, prefixes ...string) []string {
 	t.Helper()
 	doc, err := published()
 	if err != nil {

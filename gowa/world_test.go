@@ -75,13 +75,13 @@ func testLog(who string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("who", who)
 }
 
-func within(t *testing.T) context.Context {
+func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func newPhone(t *testing.T, name string) *phone.Phone {
+func newPhone(t testing.TB, name string) *phone.Phone {
 	t.Helper()
 	p, err := fleet.AddPhone(within(t), fmt.Sprintf("49171%07d", numbers.Add(1)), name)
 	if err != nil {
@@ -92,7 +92,7 @@ func newPhone(t *testing.T, name string) *phone.Phone {
 
 // number is a number with its API on a port, and the phone that owns it.
 type number struct {
-	t       *testing.T
+	t       testing.TB
 	owner   *phone.Phone
 	session *whatsapp.Session
 	store   *messages.Messages
@@ -103,7 +103,7 @@ type number struct {
 }
 
 // newNumber returns a number that is not linked to its phone yet.
-func newNumber(t *testing.T) *number {
+func newNumber(t testing.TB) *number {
 	t.Helper()
 	dir := t.TempDir()
 	open := func(name string) *engine.File {
@@ -145,7 +145,7 @@ func newNumber(t *testing.T) *number {
 }
 
 // newLinked returns a number that is connected.
-func newLinked(t *testing.T) *number {
+func newLinked(t testing.TB) *number {
 	t.Helper()
 	n := newNumber(t)
 	n.link()
@@ -197,7 +197,7 @@ type answer struct {
 }
 
 // id returns the id of what was sent.
-func (a answer) id(t *testing.T) string {
+func (a answer) id(t testing.TB) string {
 	t.Helper()
 	var r struct {
 		MessageID string `json:"message_id"`
@@ -209,7 +209,7 @@ func (a answer) id(t *testing.T) string {
 }
 
 // as reads the results.
-func (a answer) as(t *testing.T, into any) {
+func (a answer) as(t testing.TB, into any) {
 	t.Helper()
 	if err := json.Unmarshal(a.Results, into); err != nil {
 		t.Fatalf("%s: %v", a.Results, err)
@@ -318,7 +318,7 @@ func (n *number) refused(want, method, path string, params map[string]any, files
 }
 
 // arrives waits until a phone has the entry with that id in a state that match accepts.
-func arrives(t *testing.T, p *phone.Phone, id string, match func(phone.Entry) bool) phone.Entry {
+func arrives(t testing.TB, p *phone.Phone, id string, match func(phone.Entry) bool) phone.Entry {
 	t.Helper()
 	var last phone.Entry
 	e, err := p.WaitFor(within(t), 0, func(e phone.Entry) bool {

@@ -1,0 +1,155 @@
+//go:build !race
+
+package gowa_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+	waLog "go.mau.fi/whatsmeow/util/log"
+	"google.golang.org/protobuf/proto"
+
+	"switchboard/engine"
+)
+
+// BenchmarkSends compares texts that go through the REST API with texts that the bare
+// whatsmeow client sends, on the same simulated network, the same engine and the same
+// machine, turn by turn, so that whatever else the machine does hits both.
+func BenchmarkSends(b *testing.B) {
+	for _, flying := range []int{1, 8, 32} {
+		b.Run(fmt.Sprintf("%d in flight", flying), func(b *testing.B) {
+			n := newLinked(b)
+			bare, ann, ben := bareClient(b), newPhone(b, "Ann"), newPhone(b, "Ben")
+			toBen := types.NewJID(ben.Number(), types.DefaultUserServer)
+			rest := func() {
+				body := strings.NewReader(fmt.Sprintf(`{"phone":%q,"message":"hello, this is a text as people write them"}`, ann.Number()))
+				res, err := http.Post(n.url+"/send/message", "application/json", body)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				res.Body.Close()
+				if res.StatusCode != http.StatusOK {
+					b.Errorf("answer %d", res.StatusCode)
+				}
+			}
+			direct := func() {
+				m := &waE2E.Message{Conversation: proto.String("hello, this is a text as people write them")}
+				if _, err := bare.SendMessage(context.Background(), toBen, m); err != nil {
+					b.Error(err)
+				}
+			}
+			const turn = 100
+			for range 2 { // sessions are made, caches filled
+				flight(turn, flying, rest)
+				flight(turn, flying, direct)
+			}
+			var viaREST, viaClient lap
+			for b.Loop() {
+				viaClient.add(flight(turn, flying, direct))
+				viaREST.add(flight(turn, flying, rest))
+			}
+			b.ReportMetric(viaREST.rate(), "rest/s")
+			b.ReportMetric(viaClient.rate(), "bare/s")
+			b.ReportMetric(100*viaREST.rate()/viaClient.rate(), "%of-bare")
+			b.ReportMetric(viaREST.quantile(50), "rest-p50-ms")
+			b.ReportMetric(viaREST.quantile(99), "rest-p99-ms")
+			b.ReportMetric(viaClient.quantile(50), "bare-p50-ms")
+			b.ReportMetric(viaClient.quantile(99), "bare-p99-ms")
+			b.ReportMetric(0, "ns/op") // of a whole turn, which nobody asks for
+		})
+	}
+}
+
+// lap is what was measured.
+type lap struct {
+	whole time.Duration
+	each  []time.Duration
+}
+
+func (l *lap) add(m lap) { l.whole, l.each = l.whole+m.whole, append(l.each, m.each...) }
+
+func (l *lap) rate() float64 { return float64(len(l.each)) / l.whole.Seconds() }
+
+func (l *lap) quantile(percent int) float64 {
+	slices.Sort(l.each)
+	return float64(l.each[(len(l.each)-1)*percent/100].Microseconds()) / 1000
+}
+
+// flight does something count times, so many at once.
+func flight(count, flying int, do func()) lap {
+	l := lap{each: make([]time.Duration, count)}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	began := time.Now()
+	for range flying {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
+				start := time.Now()
+				do()
+				l.each[i] = time.Since(start)
+			}
+		})
+	}
+	all.Wait()
+	l.whole = time.Since(began)
+	return l
+}
+
+// bareClient is whatsmeow as it comes, linked to a phone of its own.
+func bareClient(b *testing.B) *whatsmeow.Client {
+	b.Helper()
+	file := engine.At(filepath.Join(b.TempDir(), "bare"))
+	if err := file.Create(); err != nil {
+		b.Fatal(err)
+	}
+	db, err := file.Open(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close() })
+	store := sqlstore.NewWithDB(db, "sqlite3", waLog.Noop)
+	if err := store.Upgrade(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	device, err := store.GetFirstDevice(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := whatsmeow.NewClient(device, waLog.Noop)
+	way := &http.Client{Transport: network.PhoneTransport()}
+	c.SetPreLoginHTTPClient(way)
+	c.SetWebsocketHTTPClient(way)
+	c.SetMediaHTTPClient(way)
+	codes, connected := make(chan string, 1), make(chan struct{}, 10)
+	c.AddEventHandler(func(e any) {
+		switch e := e.(type) {
+		case *events.QR:
+			codes <- e.Codes[0]
+		case *events.Connected:
+			connected <- struct{}{}
+		}
+	})
+	if err := c.Connect(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(c.Disconnect)
+	if _, err := newPhone(b, "Bare").Scan(within(b), <-codes); err != nil {
+		b.Fatal(err)
+	}
+	<-connected
+	return c
+}
