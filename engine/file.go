@@ -89,15 +89,16 @@ func (f File) ReadOnlyURI() string { return f.dsn("ro", nil) }
 
 // settings make a database safe (a crash of the process loses nothing, one of the machine
 // at most the last commits, none of them half) and small (up to a megabyte of pages per
-// connection). Transactions take the write lock at once, because one that reads first and
+// connection). Statements stay prepared while their connection lasts. Transactions take the write lock at once, because one that reads first and
 // writes later fails instead of waiting.
 var settings = map[string]string{
-	"_foreign_keys": "on",
-	"_journal_mode": "WAL",
-	"_synchronous":  "NORMAL",
-	"_busy_timeout": "10000",
-	"_txlock":       "immediate",
-	"_cache_size":   "-1000",
+	"_foreign_keys":    "on",
+	"_journal_mode":    "WAL",
+	"_synchronous":     "NORMAL",
+	"_busy_timeout":    "10000",
+	"_txlock":          "immediate",
+	"_cache_size":      "-1000",
+	"_stmt_cache_size": "40",
 }
 
 func (f File) dsn(mode string, set map[string]string) string {
@@ -113,7 +114,8 @@ func (f File) dsn(mode string, set map[string]string) string {
 }
 
 // Open opens the file for reading and writing. The file has to exist; Create makes one.
-// The handle keeps one connection at most while idle, and none for longer than a minute.
+// The handle keeps the connections that work needs, four at most, and those that nothing has
+// used for a minute no longer: to open one, SQLite reads the whole schema.
 func (f File) Open(ctx context.Context) (*sql.DB, error) {
 	return f.open(ctx, f.dsn("rw", settings))
 }
@@ -131,7 +133,7 @@ func (f File) open(ctx context.Context, dsn string) (*sql.DB, error) {
 		return nil, fmt.Errorf("open %s: %w", f.Path, err)
 	}
 	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(1)
+	db.SetMaxIdleConns(4)
 	db.SetConnMaxIdleTime(time.Minute)
 	// The driver opens nothing before the first statement, and SQLite reads nothing before
 	// the first query of a table.

@@ -129,6 +129,8 @@ type Messages struct {
 
 	engine string // which one, where it matters: in searching
 
+	writing sync.Mutex
+
 	mu  sync.Mutex
 	seq int64 // the latest number of a row; 0 before the first is asked for
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"switchboard/engine"
 )
 
 // A placeholder for what could not be decrypted gives way to the message when it arrives in
@@ -154,6 +156,12 @@ func saveContact(ctx context.Context, tx *sql.Tx, p Person) error {
 }
 
 func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) error) error {
+	if m.engine == engine.SQLite {
+		// One transaction writes at a time; SQLite itself would have the others sleep and look
+		// again.
+		m.writing.Lock()
+		defer m.writing.Unlock()
+	}
 	tx, err := m.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
