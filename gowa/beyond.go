@@ -151,7 +151,7 @@ func (a *API) createNewsletter(r *request) (string, any, error) {
 	var picture []byte
 	if file := r.files["picture"]; file != nil {
 		var err error
-		if picture, err = avatar(file); err != nil {
+		if picture, err = avatar(r.Context(), file); err != nil {
 			return "", nil, inField("picture", err)
 		}
 	}

@@ -301,7 +301,7 @@ func (a *API) setGroupPhoto(r *request) (string, any, error) {
 	message := "Success remove group photo"
 	if file := r.files["photo"]; file != nil && file.size > 0 {
 		var err error
-		if picture, err = avatar(file); err != nil {
+		if picture, err = avatar(r.Context(), file); err != nil {
 			return "", nil, inField("photo", err)
 		}
 		message = "Success update group photo"

@@ -81,7 +81,7 @@ func (a *API) setAvatar(r *request) (string, any, error) {
 	if err := r.err(); err != nil {
 		return "", nil, err
 	}
-	picture, err := avatar(file)
+	picture, err := avatar(r.Context(), file)
 	if err != nil {
 		return "", nil, inField("avatar", err)
 	}

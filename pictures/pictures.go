@@ -134,6 +134,24 @@ func (p *Picture) JPEG(edge, quality int) (file []byte, width, height int, err e
 	return out.Bytes(), width, height, nil
 }
 
+// Square returns the middle of the picture as a JPEG, edge pixels wide and high at most.
+func (p *Picture) Square(edge, quality int) ([]byte, error) {
+	width, height := p.Size()
+	short := min(width, height)
+	edge = min(edge, short)
+	scale := float64(edge) / float64(short)
+	width, height = max(edge, int(float64(width)*scale+0.5)), max(edge, int(float64(height)*scale+0.5))
+	square := image.NewRGBA(image.Rect(0, 0, edge, edge))
+	draw.Draw(square, square.Bounds(), image.White, image.Point{}, draw.Src) // JPEG knows no transparency
+	corner := image.Pt((edge-width)/2, (edge-height)/2)
+	p.draw(square, image.Rectangle{Min: corner, Max: corner.Add(image.Pt(width, height))})
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, square, &jpeg.Options{Quality: quality}); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
 // Thumbnail returns a JPEG so small that it travels within a message.
 func (p *Picture) Thumbnail() ([]byte, error) {
 	file, _, _, err := p.JPEG(thumb, 60)

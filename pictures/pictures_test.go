@@ -116,6 +116,31 @@ func TestUpright(t *testing.T) {
 	}
 }
 
+func TestSquare(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		stored image.Image
+		n      uint16
+		edge   int
+		order  string
+	}{
+		{corners(80, 40), 1, 40, "rgkb"}, {corners(40, 80), 1, 40, "rgkb"}, {corners(80, 40), 6, 40, "brgk"},
+		{corners(800, 400), 1, 100, "rgkb"}, {corners(64, 64), 3, 64, "kbrg"},
+	} {
+		file, err := open(t, turned(t, c.stored, c.n, binary.BigEndian)).Square(100, 90)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := jpeg.Decode(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := order(m); m.Bounds() != image.Rect(0, 0, c.edge, c.edge) || got != c.order {
+			t.Errorf("%v turned by %d: %s in %v", c.stored.Bounds(), c.n, got, m.Bounds())
+		}
+	}
+}
+
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	p := open(t, pngOf(t, corners(3000, 1500)))

@@ -3,6 +3,7 @@ package whatsapp
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -10,6 +11,40 @@ import (
 
 	"switchboard/fault"
 )
+
+// calls remembers in which form of their addresses the latest callers call: an answer has to
+// use the same.
+type calls struct {
+	mu   sync.Mutex
+	from map[string]types.JID // by the call's id
+}
+
+// maxCalls is how many ring at the same time, at most.
+const maxCalls = 32
+
+func (c *calls) ring(id string, from types.JID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.from == nil || len(c.from) >= maxCalls {
+		c.from = map[string]types.JID{}
+	}
+	c.from[id] = from.ToNonAD()
+}
+
+// caller returns the form of an address in which its owner calls.
+func (a *account) caller(ctx context.Context, id string, jid types.JID) types.JID {
+	a.calls.mu.Lock()
+	from, ok := a.calls.from[id]
+	a.calls.mu.Unlock()
+	if !ok {
+		return jid
+	}
+	pn, lid := a.forms(ctx, jid, types.EmptyJID)
+	if own := from.String(); own == pn || own == lid {
+		return from
+	}
+	return jid
+}
 
 // RejectCall turns a call down that is ringing, and returns when WhatsApp's server has taken
 // it. caller is who calls, id the call's.
@@ -22,6 +57,7 @@ func (s *Session) RejectCall(ctx context.Context, caller, id string) error {
 		return fault.InField("call_id", "call_id: cannot be blank.")
 	}
 	return s.with(ctx, func(ctx context.Context, a *account) error {
+		jid = a.caller(ctx, id, jid)
 		own := a.jid().ToNonAD()
 		if jid.Server == types.HiddenUserServer {
 			own = a.device.GetLID().ToNonAD()

@@ -212,6 +212,7 @@ func (s *Session) keepCall(a *account, evt any) error {
 }
 
 func (s *Session) callOffer(a *account, call types.BasicCallMeta, remote types.CallRemoteMeta, video bool) error {
+	a.calls.ring(call.CallID, call.CallCreator)
 	caller, callerLID := a.forms(s.ctx, call.CallCreator, call.CallCreatorAlt)
 	if caller == "" {
 		caller, callerLID = a.forms(s.ctx, call.From, types.EmptyJID)

@@ -88,6 +88,7 @@ type account struct {
 	device *store.Device
 	client *whatsmeow.Client
 	guard  *serial.Guard
+	calls  calls
 }
 
 // announce sets how the phone lists us under "Linked devices". whatsmeow keeps that in
