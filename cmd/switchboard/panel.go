@@ -165,7 +165,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, Closing: closing, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
 		}),
 		Gateway: gateway.New(gateway.Options{
-			Instances: supervisor, Auth: people, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
+			Instances: supervisor, Auth: people, Settings: keeper, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
 		}),
 		GatewayURL:     base.JoinPath("gowa").String(),
 		Keys:           keys.Ring{Settings: keeper},

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -109,10 +108,11 @@ func (s *server) showDevice(w http.ResponseWriter, _ *http.Request, i instances.
 }
 
 func (s *server) addDevice(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		Device string `json:"device_id"`
-	}
+	var in wish
 	if err := readObject(w, r, &in); err != nil {
+		return err
+	}
+	if err := in.check(); err != nil { // before a number is made that would stay without one
 		return err
 	}
 	name := strings.TrimSpace(in.Device)
@@ -126,7 +126,20 @@ func (s *server) addDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return write(w, "Device added", show(inst))
+	if in.URL == nil || *in.URL == "" {
+		return write(w, "Device added", show(inst))
+	}
+	if err := s.setWebhook(r.Context(), inst.ID, in); err != nil {
+		return err
+	}
+	kept, err := s.Settings.Get(r.Context(), inst.ID)
+	if err != nil {
+		return err
+	}
+	return write(w, "Device added", struct {
+		device
+		webhook
+	}{show(inst), showWebhook(inst.ID, kept)})
 }
 
 // removeDevice answers as soon as the removal is certain to happen.
@@ -202,10 +215,6 @@ func formObject(r *http.Request, media string) (string, error) {
 	}
 	object := map[string]any{}
 	for name, values := range r.PostForm {
-		if b, err := strconv.ParseBool(values[0]); err == nil && strings.HasSuffix(name, "_verify") {
-			object[name] = b
-			continue
-		}
 		object[name] = values[0]
 	}
 	text, err := json.Marshal(object)

@@ -100,3 +100,39 @@ func TestStates(t *testing.T) {
 		}
 	}
 }
+
+func TestWebhook(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := "/gowa/devices/" + support + "/webhook"
+	const empty = `"results":{"device_id":"` + support + `","webhook_url":"","webhook_secret":"","webhook_events":"","webhook_insecure_skip_verify":false}`
+	if got := s.send(s.ann, "GET", path, "{}"); !strings.Contains(got.body, empty) {
+		t.Errorf("without one: %s", got.body)
+	}
+	got := s.send(s.ann, "PATCH", path, `{"webhook_url":"https://hook.example.org/x","webhook_secret":"sesame","webhook_events":" message, Message.Ack ","webhook_insecure_skip_verify":true}`)
+	s.want(got, http.StatusOK, "SUCCESS")
+	if want := `{"device_id":"` + support + `","webhook_url":"https://hook.example.org/x","webhook_secret":"sesame","webhook_events":"message,message.ack","webhook_insecure_skip_verify":true}`; !strings.Contains(got.body, want) {
+		t.Errorf("it is %s", got.body)
+	}
+	got = s.send(s.ann, "PATCH", path, "webhook_url=https%3A%2F%2Fother.example.org&webhook_insecure_skip_verify=false", "Content-Type", "application/x-www-form-urlencoded")
+	if want := `"webhook_url":"https://other.example.org","webhook_secret":"sesame","webhook_events":"message,message.ack","webhook_insecure_skip_verify":false`; !strings.Contains(got.body, want) {
+		t.Errorf("what is not said was not kept: %s", got.body)
+	}
+	for _, body := range []string{`{}`, `{"webhook_url":"ftp://x"}`, `{"webhook_url":7}`, `{"webhook_url":"https://x.example","webhook_insecure_skip_verify":"maybe"}`} {
+		s.want(s.send(s.ann, "PATCH", path, body), http.StatusBadRequest, "VALIDATION_ERROR")
+	}
+	s.want(s.send(s.bob, "PATCH", path, `{"webhook_url":""}`), http.StatusNotFound, "DEVICE_NOT_FOUND")
+	if got := s.send(s.ann, "PATCH", path, `{"webhook_url":""}`); !strings.Contains(got.body, empty) {
+		t.Errorf("taken away: %s", got.body)
+	}
+
+	got = s.send(s.bob, "POST", "/gowa/devices", `{"device_id":"with a hook","webhook_url":"https://hook.example.org"}`)
+	results, _ := got.Results.(map[string]any)
+	if secret, _ := results["webhook_secret"].(string); results["webhook_url"] != "https://hook.example.org" || len(secret) < 40 || results["display_name"] != "with a hook" {
+		t.Errorf("made with a hook: %s", got.body)
+	}
+	s.want(s.send(s.bob, "POST", "/gowa/devices", `{"device_id":"x","webhook_url":"nowhere"}`), http.StatusBadRequest, "VALIDATION_ERROR")
+	if got := s.send(s.bob, "GET", "/gowa/devices", ""); strings.Contains(got.body, `"display_name":"x"`) {
+		t.Error("a number was made although its webhook was refused")
+	}
+}

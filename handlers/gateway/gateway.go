@@ -61,6 +61,7 @@ type Door interface {
 type Options struct {
 	Instances Supervisor
 	Auth      Door
+	Settings  Settings
 	// Base is the address at which clients reach the gateway, without a slash at its end.
 	Base string
 	// Origins are those whose pages may use the gateway, "*" for all; none means none.
@@ -106,6 +107,8 @@ func New(o Options) http.Handler {
 	s.mux.Post("/devices/{device}/login/code", s.device(s.loginWithCode))
 	s.mux.Post("/devices/{device}/logout", s.device(s.logout))
 	s.mux.Post("/devices/{device}/reconnect", s.device(s.reconnect))
+	s.mux.Get("/devices/{device}/webhook", s.device(s.deviceWebhook))
+	s.mux.Patch("/devices/{device}/webhook", s.device(s.setDeviceWebhook))
 	return s.mux
 }
 

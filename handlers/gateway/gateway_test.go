@@ -20,6 +20,7 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/settings/settingstest"
 	"switchboard/store"
 )
 
@@ -183,7 +184,7 @@ func newSite(t *testing.T, origins ...string) *site {
 	}
 	router := chi.NewRouter()
 	router.Mount("/gowa", New(Options{
-		Instances: s.fleet, Auth: s.auth, Base: "https://panel.example.org/gowa", Origins: origins, Version: "1.2.3",
+		Instances: s.fleet, Auth: s.auth, Settings: &settingstest.Memory{}, Base: "https://panel.example.org/gowa", Origins: origins, Version: "1.2.3",
 		Log: slog.New(slog.DiscardHandler),
 	}))
 	s.server = httptest.NewServer(router)
