@@ -1,10 +1,12 @@
 package gowa
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"switchboard/fault"
+	"switchboard/messages"
 	"switchboard/sending"
 )
 
@@ -58,4 +60,43 @@ func (a *API) cancelSend(r *request) (string, any, error) {
 		return "", nil, fault.New(fault.NotFound, "There is nothing with this id in the queue.")
 	}
 	return "Message cancelled", nil, a.o.Sends.Cancel(r.Context(), r.required("queue_id"))
+}
+
+// unsent says how a message is that waits for its time or turn, or never got further; nil
+// for any other.
+func (a *API) unsent(ctx context.Context, id string) (any, error) {
+	if a.o.Sends == nil {
+		return nil, nil
+	}
+	s, found, err := a.o.Sends.OfMessage(ctx, id)
+	if err != nil || !found {
+		return nil, err
+	}
+	status := map[sending.State]messages.Delivery{
+		sending.Waiting: messages.Queued, sending.Failed: messages.NotSent, sending.Cancelled: messages.NotSent,
+	}[s.State]
+	if status == "" {
+		return nil, nil // being sent, or sent: what is stored knows more
+	}
+	out := map[string]any{"message_id": id, "status": string(status), "timestamp": utc(s.ChangedAt), "receipts": []progress{}}
+	if s.Reason != "" {
+		out["reason"] = s.Reason
+	}
+	if s.State == sending.Waiting {
+		out["send_at"], out["queue_id"] = utc(s.Due), s.ID
+	}
+	return out, nil
+}
+
+// sentTo returns the chat that a message from here went to: as the request says, or as it is
+// stored.
+func (a *API) sentTo(r *request, id string) (string, error) {
+	if r.text("phone") != "" {
+		jid, _, err := r.about()
+		return a.o.Number.StoredAs(r.Context(), jid), err
+	}
+	if err := r.err(); err != nil {
+		return "", err
+	}
+	return a.o.Number.Stored().SentTo(r.Context(), id)
 }

@@ -241,11 +241,15 @@ type progress struct {
 
 // messageStatus is not in gowa.
 func (a *API) messageStatus(r *request) (string, any, error) {
-	jid, id, err := r.about()
+	id := r.required("message_id")
+	if waits, err := a.unsent(r.Context(), id); err != nil || waits != nil {
+		return "Success get message status", waits, err
+	}
+	chat, err := a.sentTo(r, id)
 	if err != nil {
 		return "", nil, err
 	}
-	p, err := a.o.Number.Stored().Progress(r.Context(), a.o.Number.StoredAs(r.Context(), jid), id)
+	p, err := a.o.Number.Stored().Progress(r.Context(), chat, id)
 	if err != nil {
 		return "", nil, err
 	}

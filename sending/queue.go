@@ -323,3 +323,8 @@ func (q *Queue) Cancel(ctx context.Context, id string) error {
 func (q *Queue) List(ctx context.Context, limit int) ([]Send, error) {
 	return q.o.Book.Queue(ctx, limit)
 }
+
+// OfMessage returns the send that a message comes from; false if there is none.
+func (q *Queue) OfMessage(ctx context.Context, messageID string) (Send, bool, error) {
+	return q.o.Book.OfMessage(ctx, messageID)
+}

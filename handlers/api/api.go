@@ -160,6 +160,11 @@ func newServer(o Options) *server {
 	s.mux.Get("/instances/{id}/deliveries/{delivery}", s.answer(s.oneDelivery))
 	s.mux.Post("/instances/{id}/deliveries/{delivery}/resend", s.answer(s.resendDelivery))
 
+	s.mux.Post("/instances/{id}/messages", s.answer(s.sendMessage))
+	s.mux.Get("/instances/{id}/messages/{message}", s.answer(s.showMessage))
+	s.mux.Get("/instances/{id}/queue", s.answer(s.listQueue))
+	s.mux.Delete("/instances/{id}/queue/{send}", s.answer(s.cancelMessage))
+
 	s.mux.Get("/instances/{id}/logs", s.answer(s.showLog))
 
 	for _, p := range passed {

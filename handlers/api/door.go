@@ -73,6 +73,10 @@ func needs(r *http.Request) auth.Scope {
 		switch own {
 		case "chat", "user", "newsletter", "community": // the number's own, in this API's words
 			own, below = "api", rest
+		case "messages", "queue":
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				return auth.Send
+			}
 		}
 		if own == "api" {
 			plain, err := url.PathUnescape(below) // "%61pp" is "app" to whoever answers

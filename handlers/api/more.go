@@ -35,28 +35,42 @@ const longestAnswer = 16 << 20
 // pass has a number's process do what a request asks for, and answers in the words of this
 // API: the results alone, 204 where there are none, and a problem document.
 func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
+	var in map[string]any
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if _, err := s.Instances.API(viewer(r), instanceID(r)); err != nil {
+			return err // before what is wrong with the body
+		}
+		if err := readJSON(w, r, &in); err != nil {
+			return err
+		}
+	}
+	_, path, _ := strings.Cut(r.URL.EscapedPath(), "/instances/"+string(instanceID(r)))
+	return s.ask(w, r, r.Method, path+"?"+r.URL.RawQuery, in)
+}
+
+// ask has a number's process do an operation, and answers as pass does. in is nil where there
+// is no body.
+func (s *server) ask(w http.ResponseWriter, r *http.Request, method, path string, in map[string]any) error {
 	worker, err := s.Instances.API(viewer(r), instanceID(r))
 	if err != nil {
 		return err
 	}
 	var body io.Reader
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		var in map[string]any
-		if err := readJSON(w, r, &in); err != nil {
-			return err
-		}
+	if in != nil {
 		raw, err := json.Marshal(in)
 		if err != nil {
 			return fmt.Errorf("pass a request on: %w", err)
 		}
 		body = bytes.NewReader(raw)
 	}
-	_, path, _ := strings.Cut(r.URL.EscapedPath(), "/instances/"+string(instanceID(r)))
-	out, err := http.NewRequestWithContext(r.Context(), r.Method, "http://worker"+path+"?"+r.URL.RawQuery, body) //nolint:gosec // it goes down the number's socket, whatever the address says
+	out, err := http.NewRequestWithContext(r.Context(), method, "http://worker"+path, body) //nolint:gosec // it goes down the number's socket, whatever the address says
 	if err != nil {
 		return fault.Wrap(fault.Invalid, "The path is not escaped properly.", err)
 	}
 	out.Header.Set("Content-Type", "application/json")
+	if key := r.Header.Get("Idempotency-Key"); key != "" {
+		out.Header.Set("Idempotency-Key", key)
+	}
 	answer, err := worker.RoundTrip(out)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, "The number's own process does not answer. Its status says more.", err)
@@ -75,11 +89,16 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.Unavailable, envelope.Message)
 	case answer.StatusCode == http.StatusBadRequest:
 		return fault.New(fault.Invalid, envelope.Message)
+	case answer.StatusCode == http.StatusUnprocessableEntity:
+		return fault.InField("Idempotency-Key", envelope.Message)
 	case answer.StatusCode >= 400:
 		return &httpError{answer.StatusCode, envelope.Message}
 	case envelope.Results == nil:
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	return writeJSON(w, http.StatusOK, envelope.Results)
+	if replayed := answer.Header.Get("Idempotent-Replayed"); replayed != "" {
+		w.Header().Set("Idempotent-Replayed", replayed)
+	}
+	return writeJSON(w, answer.StatusCode, envelope.Results)
 }
