@@ -46,7 +46,7 @@ var panelRoutes = map[access]string{
 		POST /account/totp/remove   POST /account/recovery   POST /account/passkeys/begin   POST /account/passkeys
 		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
-		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/settings   GET /instances/{id}/log   GET /instances/{id}/log/download`,
+		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
 		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/log/lines`,
 	changes: `

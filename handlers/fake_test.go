@@ -202,4 +202,13 @@ func (f *fakeMessages) Latest(_ context.Context, _ instances.ID, limit int) ([]m
 	return f.list[:min(limit, len(f.list))], f.err
 }
 
+func (f *fakeMessages) Search(_ context.Context, _ instances.ID, query string, limit int) (found []messages.Message, _ error) {
+	for _, m := range f.list {
+		if strings.Contains(m.Text, query) && len(found) < limit {
+			found = append(found, m)
+		}
+	}
+	return found, f.err
+}
+
 var errBroken = errors.New("disk on fire at /secret/place")

@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	latest      = 30   // messages on the page
-	longestText = 4096 // characters; WhatsApp takes more, but no test message needs them
+	latest        = 30   // messages on the page
+	found         = 100  // messages that a search shows
+	longestSearch = 200  // characters
+	longestText   = 4096 // characters; WhatsApp takes more, but no test message needs them
 )
 
 func (s *server) messagesLive(ctx context.Context, inst instances.Instance) (views.Live, error) {
@@ -26,6 +28,25 @@ func (s *server) messagesLive(ctx context.Context, inst instances.Instance) (vie
 		unreadable = "The messages cannot be read at the moment."
 	}
 	return views.NewLive(ctx, "messages", "/instances/"+string(inst.ID)+"/messages", views.MessagePace(inst), views.Bubbles(list, unreadable))
+}
+
+// searchMessages shows the messages of a number that have certain words.
+func (s *server) searchMessages(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.get(r)
+	if err != nil {
+		return err
+	}
+	page := views.Search{Instance: inst, Query: strings.TrimSpace(r.URL.Query().Get("q")), Most: found}
+	if !utf8.ValidString(page.Query) || utf8.RuneCountInString(page.Query) > longestSearch {
+		return fault.New(fault.Invalid, "Search for fewer and plainer words.")
+	}
+	if page.Query != "" {
+		if page.Found, err = s.Messages.Search(r.Context(), inst.ID, page.Query, found); err != nil {
+			s.Log.WarnContext(r.Context(), "search messages failed", "instance", inst.ID, "error", err)
+			page.Unreadable = "The messages cannot be searched at the moment."
+		}
+	}
+	return render(w, r, http.StatusOK, views.ShowSearch(page))
 }
 
 func (s *server) pollMessages(w http.ResponseWriter, r *http.Request) error {

@@ -68,6 +68,7 @@ type Fleet interface {
 // supervisor has said that the person may see the number.
 type Messages interface {
 	Latest(ctx context.Context, id instances.ID, limit int) ([]messages.Message, error)
+	Search(ctx context.Context, id instances.ID, query string, limit int) ([]messages.Message, error)
 }
 
 // Options of the panel.

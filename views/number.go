@@ -1,6 +1,7 @@
 package views
 
 import (
+	"fmt"
 	"strings"
 
 	"switchboard/instances"
@@ -159,6 +160,73 @@ func kindWord(k messages.Kind) string {
 	return string(word[0]-'a'+'A') + word[1:]
 }
 
+// whatItIs says what a message is where its text does not, with what is known of a file.
+func whatItIs(m messages.Message) string {
+	if !m.RevokedAt.IsZero() {
+		return kindWord(messages.Revoked)
+	}
+	word := kindWord(m.Kind)
+	if m.Kind == messages.Called {
+		word = callWord(m.Call)
+	}
+	d := m.Media
+	if d == nil {
+		return word
+	}
+	switch d.Type {
+	case messages.VoiceNote:
+		word = "Voice message"
+	case messages.AudioFile:
+		word = "Audio"
+	}
+	if d.Name != "" && d.Name != m.Text {
+		word += " · " + d.Name
+	}
+	if d.Seconds > 0 {
+		word += fmt.Sprintf(" · %d:%02d", d.Seconds/60, d.Seconds%60)
+	}
+	if d.Size > 0 {
+		word += " · " + size(d.Size)
+	}
+	if d.State == messages.Gone {
+		word += " · no longer with WhatsApp"
+	}
+	return word
+}
+
+// callWord says what became of a call.
+func callWord(c *messages.Call) string {
+	word := "Call"
+	if c == nil {
+		return word
+	}
+	if c.Video {
+		word = "Video call"
+	}
+	switch c.Outcome {
+	case messages.Missed:
+		return word + ", missed"
+	case messages.Rejected:
+		return word + ", rejected"
+	case messages.Declined:
+		return word + ", declined as set here"
+	case messages.Accepted:
+		return word + ", taken on another device"
+	}
+	return word
+}
+
+// reactedBy is whose reaction it is.
+func reactedBy(r messages.Reacted) string {
+	switch {
+	case r.FromMe:
+		return "this number"
+	case r.Name != "":
+		return r.Name
+	}
+	return who(r.Person)
+}
+
 // tickWord is what the ticks of a message mean.
 func tickWord(d messages.Delivery) string {
 	switch d {
@@ -221,8 +289,10 @@ func other(m messages.Message) string {
 	if m.FromMe {
 		return "To " + name
 	}
-	if m.SenderName != "" {
-		return m.SenderName + " · " + name
+	for _, sender := range []string{m.Name, m.SenderName} {
+		if sender != "" {
+			return sender + " · " + name
+		}
 	}
 	return name
 }
@@ -252,4 +322,15 @@ func engine(name string) string {
 		return "PostgreSQL"
 	}
 	return name
+}
+
+// size is a number of bytes for a person.
+func size(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1000*1000:
+		return fmt.Sprintf("%d kB", n/1000)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }

@@ -182,7 +182,7 @@ func TestControlsFitTheState(t *testing.T) {
 func TestEveryKindHasAWord(t *testing.T) {
 	t.Parallel()
 	for _, k := range []messages.Kind{messages.Image, messages.Video, messages.Audio, messages.Document, messages.Sticker, messages.Location,
-		messages.Contact, messages.Poll, messages.Reaction, messages.Revoked, messages.Undecryptable, messages.Other} {
+		messages.Contact, messages.Poll, messages.Vote, messages.Called, messages.Reaction, messages.Revoked, messages.Undecryptable, messages.Other} {
 		if word := kindWord(k); word == "" || word[0] < 'A' || word[0] > 'Z' {
 			t.Errorf("%s is called %q", k, word)
 		}

@@ -34,3 +34,13 @@ func (m messageReader) Latest(ctx context.Context, id instances.ID, limit int) (
 	defer db.Close()
 	return messages.New(db).Latest(ctx, limit)
 }
+
+// Search returns the newest messages of a number that have certain words.
+func (m messageReader) Search(ctx context.Context, id instances.ID, query string, limit int) ([]messages.Message, error) {
+	db, err := m.databases.ReadMain(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	return messages.New(db).Search(ctx, query, limit)
+}
