@@ -92,6 +92,13 @@ func (p *process) line(expression string) string {
 	}
 }
 
+// over reports whether the process has ended.
+func (p *process) over() bool {
+	p.changed.L.Lock()
+	defer p.changed.L.Unlock()
+	return p.ended
+}
+
 // stop ends the process as a person would and returns its exit code. If it does not end it
 // is killed, which fails the test.
 func (p *process) stop() int {
@@ -149,14 +156,25 @@ func alive(pid int) bool {
 
 // lockedBuffer collects what a process writes while a test may look at it.
 type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu    sync.Mutex
+	buf   bytes.Buffer
+	heard func(written []byte)
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.heard != nil {
+		b.heard(p)
+	}
 	return b.buf.Write(p)
+}
+
+// hear has f called with whatever is written from now on.
+func (b *lockedBuffer) hear(f func(written []byte)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heard = f
 }
 
 func (b *lockedBuffer) String() string {
