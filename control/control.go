@@ -37,9 +37,16 @@ type StartDocument struct {
 	// EgressAllow are networks that requests to addresses of somebody's choice may go to
 	// although they are private.
 	EgressAllow []netip.Prefix `json:"egress_allow,omitempty"`
+	// Connections is how many connections to the database server all numbers of the host have
+	// together; 0: they are not counted. Then the file that they are counted in is the worker's
+	// open file ConnectionsFile.
+	Connections int `json:"connections,omitempty"`
 	// Settings is the document of what a person set for the number; absent if nothing was.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }
+
+// ConnectionsFile is the number of the open file in which workers count connections.
+const ConnectionsFile = 3
 
 // Limits are what a worker may use of the machine; zero means no limit. A worker that
 // exceeds one ends with the exit code that says which.

@@ -4,13 +4,20 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"switchboard/isolation/pgtest"
 )
 
 // BenchmarkCreateToCode measures what a person waits: from the click on "create" until a QR
 // code is on the screen.
 func BenchmarkCreateToCode(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { createToCode(b) })
+	b.Run("postgres", func(b *testing.B) { createToCode(b, "DB_URI="+pgtest.New(b).URI) })
+}
+
+func createToCode(b *testing.B, database ...string) {
 	network := startNetwork(b)
-	panel := startPanel(b, network)
+	panel := startPanel(b, network, database...)
 	page := newTab(b)
 	panel.signIn(page)
 	api := panel.withToken()

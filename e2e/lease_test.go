@@ -61,7 +61,7 @@ func TestTakenOverElsewhere(t *testing.T) {
 }
 
 // mainDatabase opens a number's database as the superuser.
-func mainDatabase(t *testing.T, super, name string) *sql.DB {
+func mainDatabase(t testing.TB, super, name string) *sql.DB {
 	t.Helper()
 	u, err := url.Parse(super)
 	if err != nil {

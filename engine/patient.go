@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"database/sql/driver"
+	"io"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"switchboard/fault"
@@ -30,11 +33,27 @@ const (
 func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, p.pool.Wait)
 	defer cancel()
+	leave := func() {}
+	if p.pool.Places != nil {
+		var err error
+		if leave, err = p.pool.Places.Enter(limited); err != nil {
+			return nil, p.tired(ctx, err)
+		}
+	}
+	made, err := p.connect(ctx, limited, leave)
+	if err != nil {
+		leave()
+	}
+	return made, err
+}
+
+// connect tries until the server lets us in.
+func (p patient) connect(ctx, limited context.Context, leave func()) (driver.Conn, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		made, err := p.Connector.Connect(ctx)
 		if err == nil {
 			p.tell(false)
-			return p.admit(ctx, made)
+			return p.admit(ctx, made, leave)
 		}
 		if ctx.Err() != nil || !Away(err) {
 			return nil, err
@@ -44,20 +63,28 @@ func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-limited.Done():
-			return nil, fault.Wrap(fault.Unavailable, "The database does not answer at the moment. Nothing is lost; please try again in a minute.", err)
+			return nil, p.tired(ctx, err)
 		}
 	}
 }
 
+// tired is what becomes of err when the pool's patience has come to its end, or that of ctx.
+func (p patient) tired(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return fault.Wrap(fault.Unavailable, "The database does not answer at the moment. Nothing is lost; please try again in a minute.", err)
+}
+
 // admit makes a connection ours, if it may be used.
-func (p patient) admit(ctx context.Context, made driver.Conn) (driver.Conn, error) {
+func (p patient) admit(ctx context.Context, made driver.Conn, leave func()) (driver.Conn, error) {
 	if p.pool.Allowed != nil {
 		if err := p.pool.Allowed(ctx); err != nil {
 			_ = made.Close()
 			return nil, err
 		}
 	}
-	return &conn{Conn: made.(*stdlib.Conn), allowed: p.pool.Allowed}, nil
+	return &conn{Conn: made.(*stdlib.Conn), allowed: p.pool.Allowed, places: p.pool.Places, leave: leave}, nil
 }
 
 func (p patient) tell(away bool) {
@@ -72,11 +99,87 @@ type conn struct {
 	*stdlib.Conn
 	allowed func(ctx context.Context) error // nil: always
 	inTx    bool
+	places  Places // nil: not bounded
+	leave   func()
+
+	mu    sync.Mutex
+	idle  *time.Timer // until yield, while it is not in use
+	ended bool        // by yield
+}
+
+// grace is how long a connection without work is kept although somebody waits for its place.
+const grace = 100 * time.Millisecond
+
+// farewell is how long the server may take to see that a connection has ended.
+const farewell = time.Second
+
+// Close closes the connection and gives its place to the next, but not before the server has
+// closed it too: until then, it counts.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+	if c.ended {
+		return nil
+	}
+	return c.end()
+}
+
+func (c *conn) end() error {
+	defer c.leave()
+	if pg := c.Conn.Conn().PgConn(); c.places != nil && !pg.IsClosed() {
+		pg.Frontend().Send(&pgproto3.Terminate{})
+		if pg.Frontend().Flush() == nil && pg.Conn().SetReadDeadline(time.Now().Add(farewell)) == nil {
+			_, _ = io.Copy(io.Discard, pg.Conn()) // ends with the connection
+		}
+	}
+	return c.Conn.Close()
+}
+
+// IsValid says whether database/sql may keep the connection for later, which it does from now
+// on until ResetSession.
+func (c *conn) IsValid() bool {
+	if c.places == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = time.AfterFunc(grace, c.yield)
+	return true
+}
+
+// yield ends the connection when somebody waits for its place while it has nothing to do. What
+// belongs to one message follows within moments, so it is not given up at once: a
+// new one costs more than most of what is done with it.
+func (c *conn) yield() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.idle == nil: // it is in use again
+	case c.places.Waiting():
+		c.idle, c.ended = nil, true
+		_ = c.end()
+	default:
+		c.idle.Reset(grace)
+	}
 }
 
 // ResetSession makes sure that a connection which was used before can be used again. What
 // is wrong with it, database/sql learns when it then makes another one.
 func (c *conn) ResetSession(ctx context.Context) error {
+	c.mu.Lock()
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+	ended := c.ended
+	c.mu.Unlock()
+	if ended {
+		return driver.ErrBadConn
+	}
 	if err := c.Conn.ResetSession(ctx); err != nil {
 		return err
 	}

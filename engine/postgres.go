@@ -27,6 +27,16 @@ type Pool struct {
 	// Allowed, if it is set, is asked before a connection is used. Its error is that of
 	// whoever wanted to use it.
 	Allowed func(ctx context.Context) error
+	// Places, if it is set, bounds what this pool and others have together.
+	Places Places
+}
+
+// Places are what connections of several pools, perhaps of several processes, share.
+type Places interface {
+	// Enter takes a place, and waits for one until ctx ends; leave gives it back.
+	Enter(ctx context.Context) (leave func(), err error)
+	// Waiting reports whether somebody else waits for a place.
+	Waiting() bool
 }
 
 // openTime is how long OpenPostgres waits at most for a server that is away or full.

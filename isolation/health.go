@@ -12,14 +12,23 @@ import (
 // Connections is how numbers and panel share those of a database server.
 type Connections struct {
 	PerNumber int // at most, while it works; an idle number has none
-	Panel     int // at most, of this package, beside those of the control database
+	Panel     int // at most, for making and dropping databases
 	Allowed   int // what the server gives to a role like ours
 	InUse     int // of all databases of the server, whoever uses them
 	OfNumbers int // of those, numbers'
 }
 
-// Worst is what so many numbers and the panel take at most.
-func (c Connections) Worst(numbers int) int { return numbers*c.PerNumber + c.Panel }
+// Share is how many connections all numbers have together: of limit, or with 0 of four fifths
+// of what the server allows, what the panel leaves over.
+func (c Connections) Share(limit int) int {
+	if limit == 0 {
+		limit = c.Allowed * 4 / 5
+	}
+	return max(limit-c.Panel, c.PerNumber)
+}
+
+// Worst is what so many numbers, which share so many connections, and the panel take at most.
+func (c Connections) Worst(numbers, share int) int { return min(numbers*c.PerNumber, share) + c.Panel }
 
 // Connections asks the server; nil with SQLite, which has none.
 func (d *Databases) Connections(ctx context.Context) (*Connections, error) {

@@ -109,6 +109,15 @@ func Open(ctx context.Context, uri, storageDir string, opts ...Option) (*Databas
 	return &Databases{place: p}, nil
 }
 
+// Bound bounds the connections to numbers' databases from now on, together with those of
+// whoever else takes places there. It is called before anything else is asked, and means
+// nothing with SQLite.
+func (d *Databases) Bound(p engine.Places) {
+	if s, ok := d.place.(*server); ok {
+		s.places = p
+	}
+}
+
 // Close gives back what Open took.
 func (d *Databases) Close() error { return d.place.close() }
 
@@ -177,6 +186,8 @@ type Opener struct {
 	// Allowed is asked before a connection to the database server is used. Its error is that
 	// of whoever wanted to use it.
 	Allowed func(ctx context.Context) error
+	// Places, if set, are what the connections share with those of other numbers.
+	Places engine.Places
 }
 
 // Main is OpenMain.
@@ -215,7 +226,7 @@ func (o Opener) open(ctx context.Context, name, dsn string) (*sql.DB, error) {
 		return f.Open(ctx)
 	case engine.Postgres:
 		pool := ofWorker
-		pool.Away, pool.Allowed = o.Away, o.Allowed
+		pool.Away, pool.Allowed, pool.Places = o.Away, o.Allowed, o.Places
 		return engine.OpenPostgres(ctx, dsn, pool)
 	}
 	return nil, fault.Wrap(fault.Unavailable, fmt.Sprintf("This program knows no database engine %q.", name), ErrRefused)

@@ -57,7 +57,8 @@ type server struct {
 	vault   Vault
 	secrets Secrets
 	log     *slog.Logger
-	places  chan struct{} // of those who provision
+	making  chan struct{} // places of those who provision
+	places  engine.Places // of connections, nil: not bounded
 }
 
 func openServer(ctx context.Context, uri string, o options) (place, error) {
@@ -68,7 +69,7 @@ func openServer(ctx context.Context, uri string, o options) (place, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{uri: uri, db: db, vault: o.vault, secrets: o.secrets, log: o.log, places: make(chan struct{}, provisions)}
+	s := &server{uri: uri, db: db, vault: o.vault, secrets: o.secrets, log: o.log, making: make(chan struct{}, provisions)}
 	if o.asFound {
 		return s, nil
 	}
@@ -131,8 +132,8 @@ func (s *server) step(ctx context.Context, id instances.ID, name string) {
 
 func (s *server) provision(ctx context.Context, id instances.ID) (instances.Access, error) {
 	select {
-	case s.places <- struct{}{}:
-		defer func() { <-s.places }()
+	case s.making <- struct{}{}:
+		defer func() { <-s.making }()
 	case <-ctx.Done():
 		return instances.Access{}, ctx.Err()
 	}
@@ -299,7 +300,9 @@ func (s *server) find(ctx context.Context, id instances.ID) (map[string]state, e
 }
 
 func (s *server) migrate(ctx context.Context, access instances.Access) error {
-	db, err := engine.OpenPostgres(ctx, access.Main, ofWorker)
+	pool := ofWorker
+	pool.Places = s.places
+	db, err := engine.OpenPostgres(ctx, access.Main, pool)
 	if err != nil {
 		return err
 	}
@@ -408,7 +411,9 @@ func (s *server) readMain(ctx context.Context, id instances.ID) (*sql.DB, error)
 	if err != nil {
 		return nil, err
 	}
-	return engine.OpenPostgres(ctx, access.Main+"&default_transaction_read_only=on", ofReader)
+	pool := ofReader
+	pool.Places = s.places
+	return engine.OpenPostgres(ctx, access.Main+"&default_transaction_read_only=on", pool)
 }
 
 // exec runs statements that cannot have parameters.

@@ -40,6 +40,8 @@ type Options struct {
 	Simulator   *control.Simulator
 	Limits      control.Limits // of each worker
 	EgressAllow []netip.Prefix // as in control.StartDocument
+	Connections int            // as in control.StartDocument
+	Counting    *os.File       // control.ConnectionsFile of every worker, nil without Connections
 	Version     string
 	LogLevel    string
 	Log         *slog.Logger
@@ -103,7 +105,7 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
 		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
 		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits, EgressAllow: l.o.EgressAllow,
-		Settings: spec.Settings,
+		Connections: l.o.Connections, Settings: spec.Settings,
 	})
 	if err != nil {
 		return nil, err
@@ -125,6 +127,9 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 	cmd.Args[0] = programName
 	cmd.Env = append([]string{}, l.o.Env...) // never nil: nil would mean all of ours
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, out
+	if l.o.Counting != nil {
+		cmd.ExtraFiles = []*os.File{l.o.Counting} // the first of them is control.ConnectionsFile
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -202,7 +202,7 @@ func databases(d Databases) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if c := d.Connections; c != nil && c.Worst > c.Allowed {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<p data-testid=\"connections-short\" class=\"mt-3 text-sm text-soft\">Numbers give their connections back after a second without work, so this many are rarely needed. If all work at once, some wait for others, and nothing is lost. To have enough, raise <code class=\"font-mono text-xs\">max_connections</code> of the server, or put PgBouncer before it.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<p data-testid=\"connections-short\" class=\"mt-3 text-sm text-soft\">Unless PgBouncer is between, that is more than there is. Numbers give their connections back after a second without work, so this many are rarely needed, and whoever finds none waits; nothing is lost. Lower <code class=\"font-mono text-xs\">DB_CONNECTIONS</code>, or raise <code class=\"font-mono text-xs\">max_connections</code> of the server.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -13,6 +14,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/lease"
 	"switchboard/messages"
+	"switchboard/turnstile"
 	"switchboard/webhooks"
 	"switchboard/whatsapp"
 )
@@ -74,10 +76,14 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 		}
 	}()
 	var watch outage
-	if db.main, err = watch.of("main").Main(ctx, doc.Database); err != nil {
+	main, keys := watch.of("main"), watch.of("keys")
+	if doc.Connections > 0 {
+		places := turnstile.Of(os.NewFile(control.ConnectionsFile, "connections"), doc.Connections)
+		main.Places, keys.Places = places, places
+	}
+	if db.main, err = main.Main(ctx, doc.Database); err != nil {
 		return db, nil, err
 	}
-	keys := watch.of("keys")
 	var options []messages.Option
 	if doc.Database.Engine == engine.Postgres {
 		if db.lease, err = takeLease(ctx, doc.Dir, db.main); err != nil {

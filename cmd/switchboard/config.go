@@ -26,6 +26,7 @@ import (
 // flags, environment and .env; everything else receives values.
 type config struct {
 	DBURI           string
+	DBConnections   int // 0: four fifths of what the server allows
 	Host            string
 	Port            int // 0: any free one
 	BasePath        string

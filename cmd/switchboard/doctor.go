@@ -274,22 +274,22 @@ func (d *examination) server(ctx context.Context, c config, s *storage, all []in
 	for _, name := range found.Open {
 		d.warn("PostgreSQL", "numbers' roles may enter the database %s, which is not theirs; let an administrator run: REVOKE CONNECT ON DATABASE \"%[1]s\" FROM PUBLIC;", name)
 	}
-	d.connections(ctx, databases, all)
+	d.connections(ctx, c, databases, all)
 	return databases
 }
 
-func (d *examination) connections(ctx context.Context, databases *isolation.Databases, all []instances.Instance) {
-	n, err := databases.Connections(ctx)
+func (d *examination) connections(ctx context.Context, c config, databases *isolation.Databases, all []instances.Instance) {
+	n, err := connections(ctx, databases)
 	if err != nil {
 		d.failed("connections", err)
 		return
 	}
 	on := wanted(all)
-	worst := n.Worst(on) + store.Connections
+	worst := n.Worst(on, n.Share(c.DBConnections))
 	text := fmt.Sprintf("%s and the panel use %d at worst; the server allows %d, and %d are in use, %d of them numbers'",
 		plural(on, "number"), worst, n.Allowed, n.InUse, n.OfNumbers)
 	if worst > n.Allowed {
-		d.warn("connections", "%s. If all work at once, some wait for others; raise max_connections, or use PgBouncer (docs/postgresql.md)", text)
+		d.warn("connections", "%s. Lower DB_CONNECTIONS or raise max_connections, unless PgBouncer is between (docs/postgresql.md)", text)
 		return
 	}
 	d.ok("connections", "%s", text)

@@ -36,7 +36,7 @@ func TestDoctor(t *testing.T) {
 	examine(t, dir, []string{"STORAGE_DIR=file/folder"}, 1, "fail  storage              STORAGE_DIR needs the folder")
 
 	dir, id := withNumber(t)
-	sound := []string{"ok    storage", "ok    secret key", "ok    panel                it does not run", "ok    numbers              1 number, with both databases", "ok    unknown databases    none", "ok    ports"}
+	sound := []string{"ok    storage", "ok    secret key", "ok    panel                it does not run", "ok    numbers              1 number, with both databases", "ok    unknown databases    none"}
 	examine(t, dir, nil, 0, sound...)
 	s := startServe(t, dir)
 	expect(t, runIn(t, dir, []string{"APP_PORT=0"}, "", "doctor"), 0, "ok    panel                it runs", "ok    numbers              1 number, with both databases")

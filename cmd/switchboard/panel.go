@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -95,6 +96,16 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
 	undo = append(undo, func() { _ = databases.Close() })
+	places, err := shareConnections(ctx, c, s.dir, databases)
+	if err != nil {
+		return nil, err
+	}
+	var share int
+	var counting *os.File
+	if places != nil {
+		undo = append(undo, func() { _ = places.Close() })
+		share, counting = places.Places(), places.File()
+	}
 	importer, err := legacy.Open(c.DBURI, s.dir, s.store)
 	if err != nil {
 		return nil, &refusal{faults: []string{sentence(err)}}
@@ -125,6 +136,8 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			Simulator:   c.Simulator(),
 			Limits:      c.WorkerLimits,
 			EgressAllow: c.EgressAllow,
+			Connections: share,
+			Counting:    counting,
 			Version:     version(),
 			LogLevel:    c.level(),
 			Log:         o.log,
@@ -175,7 +188,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,
 		Audit:          record,
-		System:         system{s.store, databases, supervisor, &moving.Live{In: keeping.in, Kept: kept, Take: supervisor.Take}},
+		System:         system{s.store, databases, supervisor, &moving.Live{In: keeping.in, Kept: kept, Take: supervisor.Take}, share},
 		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
 		Mail:           mail,
 		URL:            strings.TrimSuffix(base.String(), "/"),

@@ -20,20 +20,21 @@ type system struct {
 	databases  *isolation.Databases
 	supervisor *instances.Supervisor
 	live       *moving.Live
+	share      int // connections that numbers have together
 }
 
 var _ handlers.System = system{}
 
 func (s system) Databases(ctx context.Context) (views.Databases, error) {
 	shown := views.Databases{Engine: s.databases.Names("").Engine}
-	n, err := s.databases.Connections(ctx)
+	n, err := connections(ctx, s.databases)
 	if err != nil {
 		return shown, err
 	}
 	if n != nil {
 		on := wanted(s.supervisor.List(instances.Viewer{All: true}))
 		shown.Connections = &views.Connections{
-			Numbers: on, Worst: n.Worst(on) + store.Connections, Allowed: n.Allowed, InUse: n.InUse, OfNumbers: n.OfNumbers,
+			Numbers: on, Worst: n.Worst(on, s.share), Allowed: n.Allowed, InUse: n.InUse, OfNumbers: n.OfNumbers,
 		}
 	}
 	left, err := unknownDatabases(ctx, s.store, s.databases)

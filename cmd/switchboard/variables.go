@@ -31,6 +31,14 @@ var ownVariables = []variable{
 		},
 	},
 	{
+		name: "DB_CONNECTIONS", fallback: "0", usage: "connections to the PostgreSQL server that the panel and all numbers use together at most, 0 for four fifths of what it allows",
+		parse: func(c *config, value string) error {
+			n, err := parseLimit(value, minConnections)
+			c.DBConnections = int(n)
+			return err
+		},
+	},
+	{
 		name: "APP_HOST", fallback: "127.0.0.1", usage: "address that the panel listens on",
 		parse: func(c *config, value string) error {
 			c.Host = value
@@ -342,6 +350,9 @@ const (
 	minWorkerFiles  = 64
 )
 
+// minConnections lets the panel and three numbers do all that they do at once.
+const minConnections = 20
+
 // maxLimit keeps limits in numbers that fit everywhere.
 const maxLimit = 1 << 30
 
@@ -349,7 +360,7 @@ const maxLimit = 1 << 30
 func parseLimit(value string, least int64) (int64, error) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n != 0 && n < least || n > maxLimit {
-		return 0, bad("is %q. Write a whole number from %d upward, or 0 for no limit.", value, least)
+		return 0, bad("is %q. Write a whole number from %d upward, or 0.", value, least)
 	}
 	return n, nil
 }
