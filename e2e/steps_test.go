@@ -47,7 +47,10 @@ func killedAtEveryStep(t *testing.T, database ...string) {
 		p.stop()
 		killed := p.killedAt(deleting, func(api *api) {
 			_, _ = api.ask(http.MethodDelete, "/instances/"+inst.ID, nil) // the panel may die of it
-			p.until(func() bool { status, _ := api.ask(http.MethodGet, "/instances/"+inst.ID, nil); return status == http.StatusNotFound })
+			p.until(func() bool {
+				status, _ := api.ask(http.MethodGet, "/instances/"+inst.ID, nil)
+				return status == http.StatusNotFound
+			})
 		}, inst)
 		if !killed {
 			p.nothingLeft(inst)
