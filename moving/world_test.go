@@ -154,6 +154,9 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 	kept := messages.New(db)
 	ok(t, kept.SaveAll(ctx, all))
 	fill(t, kept)
+	_, err = db.ExecContext(ctx, `INSERT INTO "sends" ("id", "key", "hash", "path", "chat", "parameters", "message_id", "state", "stranger", "created_at", "changed_at")
+		VALUES ('s1', NULL, 'h', '/send/message', '491710000001@s.whatsapp.net', '{"message":"später"}', 'ID9', 'waiting', TRUE, 1, 2)`)
+	ok(t, err)
 	ok(t, db.Close())
 
 	db, dialect, err := isolation.OpenKeys(ctx, access)
