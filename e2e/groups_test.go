@@ -81,6 +81,13 @@ func TestGroupsAPI(t *testing.T) {
 		t.Fatalf("the group is %+v", g)
 	}
 	grace.send(group, "Here I am") // the group is one
+	ctx := within(t, patience)
+	network.must(network.control.ChangeProfile(ctx, third, map[string]any{"privacy": map[string]string{"groupadd": "none"}}))
+	status, _, said := r.ask("POST /group", "/group", map[string]any{"title": "Duo", "participants": []string{third}})
+	if status != http.StatusOK || !strings.Contains(string(said), "could not be added") {
+		t.Errorf("a group with somebody who cannot be added: %d %s", status, said)
+	}
+	network.must(network.control.ChangeProfile(ctx, third, map[string]any{"privacy": map[string]string{"groupadd": "all"}}))
 	create["participants"] = []string{stranger}
 	r.fails("POST /group", "/group", create, http.StatusBadRequest, "INVALID_JID")
 	r.fails("POST /group", "/group", map[string]any{"participants": []string{friend}}, http.StatusBadRequest, "VALIDATION_ERROR")
@@ -253,7 +260,7 @@ func TestGroupsAPI(t *testing.T) {
 	}
 	var mine struct{ Data []whatsapp.Group }
 	r.call("GET /user/my/groups", "/user/my/groups", nil, &mine)
-	if len(mine.Data) != 2 {
+	if len(mine.Data) != 3 { // with the one that Joan could not be added to
 		t.Errorf("my groups are %+v", mine.Data)
 	}
 	r.call("POST /group/leave", "/group/leave", map[string]any{"group_id": theirs.ID}, nil)

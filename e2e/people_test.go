@@ -254,4 +254,13 @@ func TestCallsAPI(t *testing.T) {
 	r.fails("POST /call/reject", "/call/reject", in, http.StatusNotFound, "NOT_FOUND") // it is over
 	r.fails("POST /call/reject", "/call/reject", map[string]any{"call_id": "x"}, http.StatusBadRequest, "VALIDATION_ERROR")
 	r.fails("POST /call/reject", "/call/reject", map[string]any{"caller_jid": friend}, http.StatusBadRequest, "VALIDATION_ERROR")
+
+	// A number that is linked to no phone says so.
+	idle := api.create("Not linked")
+	api.code(idle.ID)
+	r = api.rest(idle.ID)
+	r.fails("POST /call/reject", "/call/reject", in, http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+	r.fails("GET /user/my/groups", "/user/my/groups", nil, http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+	r.fails("GET /user/my/contacts", "/user/my/contacts", nil, http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+	r.fails("POST /group", "/group", map[string]any{"title": "Choir"}, http.StatusUnauthorized, "AUTHENTICATION_ERROR")
 }

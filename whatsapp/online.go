@@ -168,7 +168,7 @@ func address(field, text string) (types.JID, error) {
 		return types.NewJID(digits, types.DefaultUserServer), nil
 	}
 	jid, err := types.ParseJID(text)
-	if err != nil || jid.User == "" {
+	if err != nil || jid.User == "" || strings.Count(text, "@") != 1 {
 		return types.EmptyJID, noAddress(field, "This is neither a phone number nor a WhatsApp address.")
 	}
 	jid = plainJID(jid)
