@@ -291,7 +291,7 @@ func usage() func(pid int) (cpuPercent float64, rssBytes int64, ok bool) {
 // worker small from its first instruction on; docs/benchmarks.md has what each is worth.
 func workerEnvironment(env environment) []string {
 	vars := []string{
-		"GOMAXPROCS=2",             // one number uses two processors at most, and keeps caches for no more
+		"GOMAXPROCS=1",             // one number computes on one processor at a time, and keeps caches for no more
 		"GOGC=50",                  // garbage is at most half of what is in use
 		"GODEBUG=memprofilerate=0", // no profile is ever asked for
 		"MALLOC_ARENA_MAX=1",       // one heap for C, not one for each thread
