@@ -18,6 +18,7 @@ import (
 	"switchboard/handlers/gateway"
 	"switchboard/instances"
 	"switchboard/keys"
+	"switchboard/resources"
 )
 
 // access is who may use a route.
@@ -38,7 +39,7 @@ const (
 // it. A route that is missing here fails the test: whoever adds one says here whose it is.
 var panelRoutes = map[access]string{
 	anybody: `
-		GET /healthz   GET /readyz   GET /setup   GET /setup/{token}   POST /setup   GET /login   POST /login
+		GET /healthz   GET /readyz   GET /metrics   GET /setup   GET /setup/{token}   POST /setup   GET /login   POST /login
 		GET /sign-in   GET /sign-in/{token}   POST /sign-in   GET /welcome   GET /welcome/{token}   POST /welcome   POST /logout
 		GET /login/second   POST /login/second   POST /login/passkey/begin   POST /login/passkey   GET /login/sso   GET /login/sso/callback`,
 	signed: `
@@ -171,7 +172,7 @@ func newOffice(t *testing.T) *office {
 	o.site = newSite(t, func(options *Options) { mounted = *options })
 	a := api.New(api.Options{
 		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Settings: o.settings, Webhooks: o.webhooks, Logs: mounted.Logs,
-		Usage: func(int) (float64, int64, bool) { return 0, 0, false },
+		Usage: func(instances.ID, int) (resources.Usage, bool) { return resources.Usage{}, false },
 	})
 	g := gateway.New(gateway.Options{Instances: o.numbers, Auth: o.auth, Log: mounted.Log})
 	o.api, o.gateway = a.(chi.Routes), g.(chi.Routes)

@@ -21,6 +21,7 @@ func (s *server) routes() chi.Router {
 
 	r.Get("/healthz", s.alive)
 	r.Get("/readyz", s.ready)
+	r.Get("/metrics", s.showMetrics)
 	r.Method(http.MethodGet, "/static/*", http.StripPrefix("/static/", static.Handler()))
 	if s.API != nil {
 		r.Mount("/api/v1", s.crossOrigin.Handler(s.API))

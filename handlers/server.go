@@ -17,6 +17,7 @@ import (
 	"switchboard/instances"
 	"switchboard/journal"
 	"switchboard/messages"
+	"switchboard/resources"
 )
 
 // Numbers is what the panel asks of the supervisor.
@@ -78,6 +79,10 @@ type Options struct {
 	Messages  Messages
 	// Logs is where the process of a number writes its log.
 	Logs func(id instances.ID) journal.Log
+	// Usage knows what the processes of numbers use. Reconnects, which may be nil, counts how
+	// often one was connected anew.
+	Usage      *resources.Sampler
+	Reconnects func(id instances.ID) int
 	// API is the management API, mounted at /api/v1; it does its own authentication. It
 	// may be nil.
 	API http.Handler

@@ -20,6 +20,7 @@ import (
 	"switchboard/instances"
 	"switchboard/journal"
 	"switchboard/keys"
+	"switchboard/resources"
 	"switchboard/secrets"
 	"switchboard/settings/settingstest"
 	"switchboard/store"
@@ -75,6 +76,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		Keys:      keys.Ring{Settings: s.settings},
 		Settings:  s.settings,
 		WorkerURL: func(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) },
+		Usage:     new(resources.Sampler),
 		Logs:      func(instances.ID) journal.Log { return s.log },
 		Log:       slog.New(slog.DiscardHandler),
 	}

@@ -31,6 +31,12 @@ const (
 	Deleting        Status = "deleting"
 )
 
+// Statuses are all that there are.
+var Statuses = [...]Status{
+	Provisioning, Idle, Starting, PairingPhone, PasskeyRequired, Connected, Reconnecting, LoggedOut, Restricted, Outdated,
+	Replaced, Backoff, Failed, Stopping, Deleting,
+}
+
 // Reason is the machine-readable why of a status; "" where the status says it all.
 type Reason string
 

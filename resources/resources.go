@@ -1,6 +1,8 @@
-// Package resources reads from the kernel what a process uses: processor time and memory.
+// Package resources reads from the kernel what a process uses: processor time, memory and
+// open files, and keeps a day of it for many processes.
 //
-// A reading is two small files in /proc, cheap enough for every number on a page.
+// A reading is two small files in /proc and the list of a folder there, cheap enough for every
+// number on a page.
 package resources
 
 import (
@@ -17,6 +19,9 @@ import (
 type Usage struct {
 	CPUPercent float64 // of one processor; a process with two busy threads uses 200
 	RSSBytes   int64   // memory that is in RAM
+	OwnBytes   int64   // … of which no file has a copy, as the program has: what a number's limit is about
+	OpenFiles  int     // sockets among them; 0 if they cannot be counted
+	Busy       time.Duration
 }
 
 const (
@@ -53,8 +58,8 @@ func (m *Meter) Read(pid int) (Usage, error) {
 	if err != nil {
 		return Usage{}, err
 	}
-	rss, err := readRSS(dir + "/statm")
-	if err != nil {
+	u := Usage{Busy: busy, OpenFiles: countFiles(dir + "/fd")}
+	if u.RSSBytes, u.OwnBytes, err = readMemory(dir + "/statm"); err != nil {
 		return Usage{}, err
 	}
 	m.mu.Lock()
@@ -62,7 +67,8 @@ func (m *Meter) Read(pid int) (Usage, error) {
 	m.sweep(now)
 	last, known := m.samples[pid]
 	if known = known && last.started == started; known && now.Sub(last.at) < shortest {
-		return Usage{last.percent, rss}, nil
+		u.CPUPercent = last.percent
+		return u, nil
 	}
 	var spent, span time.Duration
 	if known {
@@ -70,9 +76,9 @@ func (m *Meter) Read(pid int) (Usage, error) {
 	} else if spent, span, err = life(busy, started); err != nil {
 		return Usage{}, err
 	}
-	percent := 100 * spent.Seconds() / max(span, tick).Seconds()
-	m.samples[pid] = sample{started, busy, now, percent}
-	return Usage{percent, rss}, nil
+	u.CPUPercent = 100 * spent.Seconds() / max(span, tick).Seconds()
+	m.samples[pid] = sample{started, busy, now, u.CPUPercent}
+	return u, nil
 }
 
 func (m *Meter) sweep(now time.Time) {
@@ -125,14 +131,29 @@ func readStat(path string) (busy time.Duration, started uint64, err error) {
 	return time.Duration(n[0]+n[1]) * tick, n[2], nil
 }
 
-func readRSS(path string) (int64, error) {
+// readMemory returns what is in RAM, and how much of it no file has a copy of.
+func readMemory(path string) (resident, own int64, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return 0, fmt.Errorf("read process: %w", err)
+		return 0, 0, fmt.Errorf("read memory: %w", err)
 	}
-	var size, pages int64
-	if _, err := fmt.Sscan(string(data), &size, &pages); err != nil {
-		return 0, fmt.Errorf("read process: %w", err)
+	var size, pages, shared int64
+	if _, err := fmt.Sscan(string(data), &size, &pages, &shared); err != nil {
+		return 0, 0, fmt.Errorf("read memory: %w", err)
 	}
-	return pages * int64(os.Getpagesize()), nil
+	page := int64(os.Getpagesize())
+	return pages * page, (pages - shared) * page, nil
+}
+
+func countFiles(path string) int {
+	dir, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0
+	}
+	return len(names)
 }

@@ -41,6 +41,7 @@ type config struct {
 	Webhooks        webhooks.Variables
 	KeepDeleted     time.Duration
 	AuditKeep       time.Duration // 0: for ever
+	MetricsAddr     string        // "": only with a token, on the panel's own port
 	Mail            mailConfig
 	SignOn          auth.Provider
 	SecretKey       string // "" when it is kept in StorageDir

@@ -43,6 +43,7 @@ type panel struct {
 	log        *slog.Logger
 	listener   net.Listener
 	server     *http.Server
+	metrics    *metricsServer // nil without METRICS_ADDR
 	supervisor *instances.Supervisor
 	release    func() // gives back the lock and the database
 }
@@ -125,7 +126,9 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, err
 	}
 
+	sampler, again := new(resources.Sampler), new(reconnects)
 	supervisor := instances.NewSupervisor(instances.Options{
+		OnChange:  again.changed,
 		Store:     s.store,
 		Databases: keeping,
 		Launcher: processes.New(processes.Options{
@@ -169,13 +172,23 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if c.Mail.Host != "" {
 		mail = mailer{c.Mail}
 	}
+	metrics, err := listenForMetrics(c.MetricsAddr, handlers.Options{
+		Instances: supervisor, Usage: sampler, Reconnects: again.count, Version: version(), Log: o.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, metrics.close)
 	handler := handlers.New(handlers.Options{
 		Instances: supervisor,
 		Auth:      people,
 		Messages:  messageReader{databases},
 		Logs:      logsIn(s.dir),
+		Usage:     sampler, Reconnects: again.count,
 		API: api.New(api.Options{
-			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, Closing: closing, Usage: usage(), Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
+			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
+				return sampler.Of(string(id), pid)
+			}, Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
 		}),
 		Gateway: gateway.New(gateway.Options{
 			Instances: supervisor, Auth: people, Settings: keeper, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
@@ -201,9 +214,9 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, fmt.Errorf("open supervisor: %w", err)
 	}
 	reportUnknown(ctx, s.store, databases, o.log)
-	undo = append(undo, keeping.prune(), pruneAudit(record, c.AuditKeep, o.log))
+	undo = append(undo, sampleUsage(sampler, supervisor, s.dir, o.log), keeping.prune(), pruneAudit(record, c.AuditKeep, o.log))
 	p := &panel{
-		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release,
+		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release, metrics: metrics,
 		server: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 10 * time.Second,
@@ -222,6 +235,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 // database, in this order.
 func (p *panel) serve(stop stopping, detach bool) error {
 	p.log.Info("panel is listening", "address", p.listener.Addr().String())
+	p.metrics.serve(p.log)
 	ended := make(chan error, 1)
 	go func() { ended <- p.server.Serve(p.listener) }()
 	var err error
@@ -274,15 +288,6 @@ func portFree(host string) func(port int) bool {
 			return false
 		}
 		return listener.Close() == nil
-	}
-}
-
-// usage returns a function that measures a process.
-func usage() func(pid int) (cpuPercent float64, rssBytes int64, ok bool) {
-	meter := new(resources.Meter)
-	return func(pid int) (float64, int64, bool) {
-		u, err := meter.Read(pid)
-		return u.CPUPercent, u.RSSBytes, err == nil
 	}
 }
 

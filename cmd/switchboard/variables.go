@@ -190,6 +190,21 @@ var ownVariables = []variable{
 		},
 	},
 	{
+		name: "METRICS_ADDR", usage: "host:port where /metrics is open to everybody who reaches it, such as 127.0.0.1:9090",
+		parse: func(c *config, value string) error {
+			c.MetricsAddr = value
+			if value == "" {
+				return nil
+			}
+			_, port, err := net.SplitHostPort(value)
+			if err != nil {
+				return bad("is %q, which is not host:port. Write an address such as 127.0.0.1:9090.", value)
+			}
+			_, err = parsePort(port, 0)
+			return err
+		},
+	},
+	{
 		name: "SECRET_KEY", twin: true, secret: true, usage: "key that encrypts secrets at rest, made on the first start if not given",
 		parse: func(c *config, value string) error {
 			c.SecretKey = value

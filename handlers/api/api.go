@@ -20,6 +20,7 @@ import (
 	"switchboard/auth"
 	"switchboard/instances"
 	"switchboard/journal"
+	"switchboard/resources"
 )
 
 // Numbers is the part of the supervisor that keeps the list.
@@ -47,11 +48,18 @@ type Link interface {
 	API(v instances.Viewer, id instances.ID) (http.RoundTripper, error)
 }
 
+// Fleet is the part of the supervisor that knows of all numbers together.
+type Fleet interface {
+	Boot() instances.Boot
+	Rollout() instances.Rollout
+}
+
 // Supervisor is what the API works on; *instances.Supervisor is one.
 type Supervisor interface {
 	Numbers
 	Switches
 	Link
+	Fleet
 	Events
 }
 
@@ -72,8 +80,8 @@ type Options struct {
 	Keys     Keys
 	Settings Settings
 	Webhooks Webhooks
-	// Usage measures a process; false when it cannot be measured.
-	Usage func(pid int) (cpuPercent float64, rssBytes int64, ok bool)
+	// Usage is what the process of a number uses; false when that is not known.
+	Usage func(id instances.ID, pid int) (resources.Usage, bool)
 	// Logs is where the process of a number writes its log.
 	Logs func(id instances.ID) journal.Log
 	// BasePath is the panel's sub-path behind a reverse proxy, "" or "/panel". The API

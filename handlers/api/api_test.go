@@ -22,6 +22,7 @@ import (
 	"switchboard/instances"
 	"switchboard/journal"
 	"switchboard/keys"
+	"switchboard/resources"
 	"switchboard/settings/settingstest"
 	"switchboard/store"
 	"switchboard/webhooks"
@@ -38,6 +39,8 @@ type supervisor struct {
 	worker   http.RoundTripper
 	refuse   error // of the next command
 	told     chan webhooks.Told
+	boot     instances.Boot
+	rollout  instances.Rollout
 }
 
 func (s *supervisor) find(v instances.Viewer, id instances.ID) (*instances.Instance, error) {
@@ -160,6 +163,10 @@ func (s *supervisor) PairPhone(_ context.Context, v instances.Viewer, id instanc
 		s.do(v, id, "pair "+phone, nil)
 }
 
+func (s *supervisor) Boot() instances.Boot { return s.boot }
+
+func (s *supervisor) Rollout() instances.Rollout { return s.rollout }
+
 func (s *supervisor) API(v instances.Viewer, id instances.ID) (http.RoundTripper, error) {
 	if _, err := s.Get(v, id); err != nil {
 		return nil, err
@@ -209,8 +216,10 @@ func newSite(t *testing.T) *site {
 func (s *site) options() Options {
 	return Options{
 		Instances: s.supervisor, Auth: s.auth, Keys: keys.Ring{Settings: &s.settings}, Settings: &s.settings, Webhooks: s.desk(), BasePath: "/wa", Log: slog.New(slog.DiscardHandler),
-		Usage: func(pid int) (float64, int64, bool) { return 1.5, 19 << 20, pid == 4711 },
-		Logs:  func(instances.ID) journal.Log { return s.log },
+		Usage: func(_ instances.ID, pid int) (resources.Usage, bool) {
+			return resources.Usage{CPUPercent: 1.5, RSSBytes: 19 << 20, OwnBytes: 6 << 20, OpenFiles: 21}, pid == 4711
+		},
+		Logs: func(instances.ID) journal.Log { return s.log },
 	}
 }
 

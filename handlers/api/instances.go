@@ -36,6 +36,8 @@ type instance struct {
 type usage struct {
 	CPUPercent float64 `json:"cpu_percent"`
 	RSSBytes   int64   `json:"rss_bytes"`
+	OwnBytes   int64   `json:"own_bytes"`
+	OpenFiles  int     `json:"open_files"`
 }
 
 func (s *server) show(i instances.Instance) instance {
@@ -48,8 +50,8 @@ func (s *server) show(i instances.Instance) instance {
 		CreatedAt: moment(i.CreatedAt), StartedAt: moment(i.StartedAt),
 	}
 	if i.PID != 0 {
-		if cpu, rss, ok := s.Usage(i.PID); ok {
-			out.Resources = &usage{cpu, rss}
+		if u, ok := s.Usage(i.ID, i.PID); ok {
+			out.Resources = &usage{u.CPUPercent, u.RSSBytes, u.OwnBytes, u.OpenFiles}
 		}
 	}
 	return out
@@ -180,16 +182,4 @@ func (s *server) deleteInstance(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
-}
-
-func (s *server) showStats(w http.ResponseWriter, r *http.Request) error {
-	out := struct {
-		Total    int                      `json:"total"`
-		ByStatus map[instances.Status]int `json:"by_status"`
-	}{ByStatus: map[instances.Status]int{}}
-	for _, i := range s.Instances.List(viewer(r)) {
-		out.Total++
-		out.ByStatus[i.Status]++
-	}
-	return writeJSON(w, http.StatusOK, out)
 }

@@ -28,7 +28,7 @@ func TestInstanceAsJSON(t *testing.T) {
 	const want = `{"id":"support_20261123070000","name":"Support","phone":"491700000001","jid":"491700000001:7@s.whatsapp.net",` +
 		`"desired":"running","status":"reconnecting","reason":"no_proof","since":"2026-11-23T07:00:00Z","pid":4711,"port":3001,` +
 		`"database":{"engine":"sqlite","main":"whatsapp_x","keys":"keys_x"},"restarts":2,"created_at":"2026-11-23T07:00:00Z",` +
-		`"started_at":"2026-11-23T07:00:00Z","resources":{"cpu_percent":1.5,"rss_bytes":19922944}}`
+		`"started_at":"2026-11-23T07:00:00Z","resources":{"cpu_percent":1.5,"rss_bytes":19922944,"own_bytes":6291456,"open_files":21}}`
 	if strings.TrimSpace(got.body) != want {
 		t.Errorf("got  %s\nwant %s", got.body, want)
 	}
@@ -200,24 +200,6 @@ func TestFaultsBecomeStatusCodes(t *testing.T) {
 	s.supervisor.refuse = errors.New("a secret detail")
 	if got := s.send(s.operator, "POST", path, ""); got.StatusCode != http.StatusInternalServerError || strings.Contains(got.body, "secret") {
 		t.Errorf("%d: a foreign error reads %s", got.StatusCode, got.body)
-	}
-}
-
-func TestStats(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	for i, status := range []instances.Status{instances.Connected, instances.Connected, instances.Failed} {
-		s.supervisor.list = append(s.supervisor.list, instances.Instance{ID: instances.ID(fmt.Sprint(i)), Owner: s.ownerID, Status: status})
-	}
-	s.add(instances.Instance{Status: instances.PairingPhone})
-	for token, want := range map[string]string{
-		s.owner:    `{"total":4,"by_status":{"connected":2,"failed":1,"pairing":1}}`,
-		s.operator: `{"total":1,"by_status":{"pairing":1}}`,
-		s.other:    `{"total":0,"by_status":{}}`,
-	} {
-		if got := s.send(token, "GET", "/stats", ""); strings.TrimSpace(got.body) != want {
-			t.Errorf("got %s, want %s", got.body, want)
-		}
 	}
 }
 

@@ -86,7 +86,7 @@ func TestDocumentedMembers(t *testing.T) {
 	schemas := read(t).Components.Schemas
 	for name, v := range map[string]any{
 		"Person": person{}, "Group": group{}, "Token": token{}, "AuditEntry": audit.Entry{},
-		"Instance": instance{}, "Resources": usage{}, "Problem": problem{}, "Code": instances.PhoneCode{}, "LogLine": logLine{}, "Key": key{}, "NewMessage": outgoing{},
+		"Instance": instance{}, "Resources": usage{}, "Problem": problem{}, "Code": instances.PhoneCode{}, "LogLine": logLine{}, "Stats": stats{}, "Rollout": rollout{}, "Key": key{}, "NewMessage": outgoing{},
 		"Webhook": webhook{}, "Standing": standing{}, "WebhookWish": webhooks.Wish{}, "Delivery": delivery{}, "Attempt": attempt{}, "Count": webhooks.Count{},
 	} {
 		var members, documented []string
