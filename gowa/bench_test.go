@@ -5,6 +5,7 @@ package gowa_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -20,9 +21,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	waLog "go.mau.fi/whatsmeow/util/log"
-	"google.golang.org/protobuf/proto"
 
 	"switchboard/engine"
+	"switchboard/whatsapp/simulator/phone"
 )
 
 // BenchmarkSends compares texts that go through the REST API with texts that the bare
@@ -34,33 +35,50 @@ func BenchmarkSends(b *testing.B) {
 			n := newLinked(b)
 			bare, ann, ben := bareClient(b), newPhone(b, "Ann"), newPhone(b, "Ben")
 			toBen := types.NewJID(ben.Number(), types.DefaultUserServer)
-			rest := func() {
-				body := strings.NewReader(fmt.Sprintf(`{"phone":%q,"message":"hello, this is a text as people write them"}`, ann.Number()))
-				res, err := http.Post(n.url+"/send/message", "application/json", body)
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: flying}}
+			b.Cleanup(client.CloseIdleConnections)
+			const usual = "hello, this is a text as people write them"
+			rest := func(text string) {
+				body := strings.NewReader(fmt.Sprintf(`{"phone":%q,"message":%q}`, ann.Number(), text))
+				res, err := client.Post(n.url+"/send/message", "application/json", body)
 				if err != nil {
 					b.Error(err)
 					return
 				}
+				_, _ = io.Copy(io.Discard, res.Body) // or the connection could not be used again
 				res.Body.Close()
 				if res.StatusCode != http.StatusOK {
 					b.Errorf("answer %d", res.StatusCode)
 				}
 			}
-			direct := func() {
-				m := &waE2E.Message{Conversation: proto.String("hello, this is a text as people write them")}
+			direct := func(text string) {
+				m := &waE2E.Message{Conversation: &text}
 				if _, err := bare.SendMessage(context.Background(), toBen, m); err != nil {
 					b.Error(err)
 				}
 			}
 			const turn = 100
+			turns := 0
+			// What one has sent is delivered before the other's turn, which it would slow down.
+			lapOf := func(send func(string), to *phone.Phone) lap {
+				seq := to.Seq()
+				l := flight(turn, flying, func() { send(usual) })
+				turns++
+				last := fmt.Sprint("the end of turn ", turns)
+				send(last)
+				if _, err := to.WaitFor(within(b), seq, func(e phone.Entry) bool { return e.Text == last }); err != nil {
+					b.Fatal(err)
+				}
+				return l
+			}
 			for range 2 { // sessions are made, caches filled
-				flight(turn, flying, rest)
-				flight(turn, flying, direct)
+				lapOf(rest, ann)
+				lapOf(direct, ben)
 			}
 			var viaREST, viaClient lap
 			for b.Loop() {
-				viaClient.add(flight(turn, flying, direct))
-				viaREST.add(flight(turn, flying, rest))
+				viaClient.add(lapOf(direct, ben))
+				viaREST.add(lapOf(rest, ann))
 			}
 			b.ReportMetric(viaREST.rate(), "rest/s")
 			b.ReportMetric(viaClient.rate(), "bare/s")

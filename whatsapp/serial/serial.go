@@ -11,7 +11,8 @@
 // puts those back before the session is written.
 //
 // Nothing in whatsmeow or libsignal is changed. The guard stands in front of the two stores
-// that whatsmeow reads and writes sessions through. It needs Client.EnableDecryptedEventBuffer,
+// that whatsmeow reads and writes sessions through, and of two that it asks the same again
+// with every message. It needs Client.EnableDecryptedEventBuffer,
 // since whatsmeow then decrypts inside EventBuffer.DoDecryptionTxn, which has a beginning and
 // an end.
 package serial
@@ -38,6 +39,8 @@ type Guard struct {
 	// connects. An error that whatsmeow gets makes it acknowledge the message, unless the
 	// error wraps context.Canceled.
 	Persist func(ctx context.Context, do func() error) error
+
+	identities *identities // nil before the device has stores
 
 	turn chan struct{} // holds a token while nobody has the turn
 
@@ -72,6 +75,17 @@ func (g *Guard) attach(device *store.Device) {
 	if inner := device.Sessions; inner != nil {
 		if _, done := inner.(*sessions); !done {
 			device.Sessions = &sessions{SessionStore: inner, guard: g}
+		}
+	}
+	if inner := device.Identities; inner != nil {
+		if _, done := inner.(*identities); !done {
+			g.identities = &identities{IdentityStore: inner, guard: g}
+			device.Identities = g.identities
+		}
+	}
+	if inner := device.PrivacyTokens; inner != nil {
+		if _, done := inner.(*tokens); !done {
+			device.PrivacyTokens = &tokens{PrivacyTokenStore: inner}
 		}
 	}
 	if inner := device.EventBuffer; inner != nil {

@@ -63,6 +63,10 @@ func (s *sessions) DeleteAllSessions(ctx context.Context, phone string) error {
 }
 
 func (s *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
+	if i := s.guard.identities; i != nil { // it moves them too
+		defer i.forget()
+		i.forget()
+	}
 	return s.guard.persist(ctx, func() error {
 		return s.guard.within(ctx, func() error { return s.SessionStore.MigratePNToLID(ctx, pn, lid) })
 	})

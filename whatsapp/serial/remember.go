@@ -1,0 +1,147 @@
+package serial
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// Each message that goes out has whatsmeow read and write anew, for every device it is for,
+// the identity that it has read and written with the message before, and read a token that
+// changes once in weeks: a third of what a send costs. What is below remembers them.
+
+// How much is remembered.
+const (
+	maxIdentities = 512
+	maxTokens     = 256
+	tokenTime     = 30 * time.Second
+)
+
+// identities is a store of identities that a send neither reads nor writes when they are what
+// a send has written before. A decryption, whose transaction may be undone, goes to the
+// database as ever, and so does everything else.
+type identities struct {
+	store.IdentityStore
+	guard *Guard
+
+	mu      sync.Mutex
+	written map[string][32]byte
+}
+
+// sends says whether ctx is that of a Send.
+func (g *Guard) sends(ctx context.Context) bool {
+	h := g.holdOf(ctx)
+	return h != nil && !h.keep
+}
+
+func (i *identities) knows(address string, key [32]byte) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	known, found := i.written[address]
+	return found && known == key
+}
+
+func (i *identities) forget(addresses ...string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(addresses) == 0 {
+		clear(i.written)
+	}
+	for _, a := range addresses {
+		delete(i.written, a)
+	}
+}
+
+func (i *identities) IsTrustedIdentity(ctx context.Context, address string, key [32]byte) (bool, error) {
+	if i.guard.sends(ctx) && i.knows(address, key) {
+		return true, nil
+	}
+	return i.IdentityStore.IsTrustedIdentity(ctx, address, key)
+}
+
+func (i *identities) PutIdentity(ctx context.Context, address string, key [32]byte) error {
+	sends := i.guard.sends(ctx)
+	if sends && i.knows(address, key) {
+		return nil
+	}
+	i.forget(address)
+	if err := i.IdentityStore.PutIdentity(ctx, address, key); err != nil || !sends {
+		return err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.written == nil || len(i.written) >= maxIdentities {
+		i.written = map[string][32]byte{}
+	}
+	i.written[address] = key
+	return nil
+}
+
+func (i *identities) DeleteIdentity(ctx context.Context, address string) error {
+	defer i.forget(address)
+	i.forget(address)
+	return i.IdentityStore.DeleteIdentity(ctx, address)
+}
+
+func (i *identities) DeleteAllIdentities(ctx context.Context, phone string) error {
+	defer i.forget()
+	i.forget()
+	return i.IdentityStore.DeleteAllIdentities(ctx, phone)
+}
+
+// tokens is a store of privacy tokens that remembers for a moment what it has read.
+type tokens struct {
+	store.PrivacyTokenStore
+
+	mu   sync.Mutex
+	read map[types.JID]tokenRead
+}
+
+type tokenRead struct {
+	token *store.PrivacyToken
+	until time.Time
+}
+
+func (t *tokens) GetPrivacyToken(ctx context.Context, user types.JID) (*store.PrivacyToken, error) {
+	user = user.ToNonAD()
+	t.mu.Lock()
+	r, found := t.read[user]
+	t.mu.Unlock()
+	if !found || time.Now().After(r.until) {
+		token, err := t.PrivacyTokenStore.GetPrivacyToken(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		r = tokenRead{token, time.Now().Add(tokenTime)}
+		t.mu.Lock()
+		if t.read == nil || len(t.read) >= maxTokens {
+			t.read = map[types.JID]tokenRead{}
+		}
+		t.read[user] = r
+		t.mu.Unlock()
+	}
+	if r.token == nil {
+		return nil, nil
+	}
+	own := *r.token
+	return &own, nil
+}
+
+func (t *tokens) PutPrivacyTokens(ctx context.Context, all ...store.PrivacyToken) error {
+	defer t.forget()
+	return t.PrivacyTokenStore.PutPrivacyTokens(ctx, all...)
+}
+
+func (t *tokens) DeleteExpiredPrivacyTokens(ctx context.Context, cutoff time.Time) (int64, error) {
+	defer t.forget()
+	return t.PrivacyTokenStore.DeleteExpiredPrivacyTokens(ctx, cutoff)
+}
+
+func (t *tokens) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.read)
+}
