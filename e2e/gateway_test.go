@@ -16,6 +16,7 @@ import (
 
 	"switchboard/gowa/gowatest"
 	"switchboard/messages"
+	"switchboard/whatsapp/simulator/phone"
 	"switchboard/whatsapp/simulator/web"
 )
 
@@ -111,14 +112,14 @@ POST /devices/{device_id}/logout, POST /devices/{device_id}/reconnect, GET /devi
 POST /send/message, POST /send/link, POST /send/chat-presence, POST /send/presence, POST /send/image, POST /send/audio, POST /send/video,
 POST /send/file, POST /send/contact, POST /send/location, POST /send/poll, POST /send/sticker,
 POST /message/{message_id}/delete, POST /message/{message_id}/reaction, POST /message/{message_id}/read, POST /message/{message_id}/revoke,
-POST /message/{message_id}/star, POST /message/{message_id}/unstar, POST /message/{message_id}/update,
+POST /message/{message_id}/star, POST /message/{message_id}/unstar, POST /message/{message_id}/update, GET /message/{message_id}/download,
 POST /group, POST /group/participants, POST /group/participants/remove, POST /group/participants/promote, POST /group/participants/demote,
 POST /group/leave, POST /group/join-with-link, POST /group/name, POST /group/locked, POST /group/announce, POST /group/topic, POST /group/photo,
 POST /group/participant-requests/approve, POST /group/participant-requests/reject, GET /group/info, GET /group/info-from-link,
 GET /group/participants, GET /group/invite-link, GET /group/participants/export, GET /group/participant-requests,
 GET /user/info, GET /user/avatar, GET /user/my/privacy, GET /user/check, GET /user/business-profile, GET /user/my/groups,
 GET /user/my/newsletters, GET /user/my/contacts, POST /user/avatar, POST /user/pushname,
-POST /chat/{chat_jid}/pin, POST /chat/{chat_jid}/disappearing, POST /chat/{chat_jid}/label,
+GET /chats, GET /chat/{chat_jid}/messages, POST /chat/{chat_jid}/pin, POST /chat/{chat_jid}/disappearing, POST /chat/{chat_jid}/label,
 POST /newsletter/unfollow`
 
 // TestN8N runs every operation of the node of n8n for gowa against the gateway, with two
@@ -208,9 +209,24 @@ func TestN8N(t *testing.T) {
 	}, nil)
 	message("read", question.ID, map[string]any{})
 	message("delete", question.ID, map[string]any{})
+	sight, err := network.control.SendFile(within(t, patience), friend, own, web.File{Kind: phone.Image, MIME: "image/jpeg", Data: aJPEG(t, blue)})
+	network.must(err)
+	download := "/message/" + sight.ID + "/download?phone=" + url.QueryEscape(chat)
+	poll(t, "the picture can be had", func() bool { status, _, _ := n.ask("GET", download, nil); return status == http.StatusOK }, func() string {
+		_, _, body := n.ask("GET", download, nil)
+		return string(body)
+	})
+	file, err := url.Parse(fmt.Sprint(n.call("GET /message/{message_id}/download", download, nil)["file_url"]))
+	if err != nil || !strings.HasPrefix(file.String(), base+"/gowa/statics/") {
+		t.Errorf("the file is at %v, %v", file, err)
+	} else if status, header, _ := n.ask("GET", strings.TrimPrefix(file.EscapedPath(), "/gowa")+"?"+file.RawQuery, nil); status != http.StatusOK || header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("the file: %d %s", status, header)
+	}
 	message("revoke", first, map[string]any{})
 
 	// Chats and people.
+	n.call("GET /chats", "/chats?limit=25&offset=0&search=&has_media=false", nil)
+	n.call("GET /chat/{chat_jid}/messages", "/chat/"+chat+"/messages?limit=5&start_time=&search=", nil)
 	n.call("POST /chat/{chat_jid}/pin", "/chat/"+chat+"/pin", map[string]any{"pinned": true})
 	n.call("POST /chat/{chat_jid}/disappearing", "/chat/"+chat+"/disappearing", map[string]any{"timer_seconds": 86400})
 	n.call("POST /chat/{chat_jid}/label", "/chat/"+chat+"/label", map[string]any{"label_id": "1", "label_name": "New", "labeled": true})
@@ -272,7 +288,11 @@ func TestN8N(t *testing.T) {
 	api.becomes(id, "connected")
 	n.call("POST /devices/{device_id}/reconnect", "/devices/"+id+"/reconnect", nil)
 	api.becomes(id, "connected")
-	n.call("GET /app/logout", "/app/logout", nil)
+	poll(t, "the connection is there again", func() bool { // while it is made anew nobody can log out
+		status, _, _ := n.ask("GET", "/app/logout", nil)
+		return status == http.StatusOK
+	}, nil)
+	n.called["GET /app/logout"] = true
 	api.becomes(id, "logged_out")
 	n.call("GET /app/login", "/app/login", nil)
 	n.call("GET /app/login-with-code", "/app/login-with-code?phone="+own, nil)
@@ -350,6 +370,7 @@ func TestKeyOfANumber(t *testing.T) {
 	// Killed as soon as the message has arrived, whether or not WhatsApp's answer has.
 	for n := range 3 {
 		text := fmt.Sprintf("arrived %d", n)
+		api.becomes(number.ID, "connected")
 		go func() { status, _, _ := send(text, text); answered <- status }()
 		grace.receives(own, text)
 		network.must(syscall.Kill(api.get(number.ID).PID, syscall.SIGKILL))
