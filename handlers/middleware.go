@@ -160,9 +160,11 @@ func (s *server) toLogin(w http.ResponseWriter, r *http.Request) {
 func (s *server) requireChanger(next http.Handler) http.Handler {
 	return s.page(func(w http.ResponseWriter, r *http.Request) error {
 		if user, _ := auth.UserFrom(r.Context()); !user.MayChange() {
-			return fault.New(fault.Forbidden, "Your account may look, but not change anything. Ask an administrator if you need to.")
+			return errOnlyLooks
 		}
 		next.ServeHTTP(w, r)
 		return nil
 	})
 }
+
+var errOnlyLooks = fault.New(fault.Forbidden, "Your account may look, but not change anything. Ask an administrator if you need to.")

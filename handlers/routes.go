@@ -78,6 +78,9 @@ func (s *server) routes() chi.Router {
 
 			r.Get("/instances/{id}", s.page(s.showNumber))
 			r.Get("/instances/{id}/access", s.page(s.showAccess))
+			r.Get("/instances/{id}/api", s.page(s.showReference))
+			r.Get("/instances/{id}/api/openapi.json", s.page(s.showOpenAPI))
+			r.Post("/instances/{id}/api", s.page(s.tryOperation))
 			r.Get("/instances/{id}/settings", s.page(s.showHabits))
 			r.Get("/instances/{id}/status", s.poll(s.pollStatus))
 			r.Get("/instances/{id}/pairing", s.poll(s.pollPairing))

@@ -17,6 +17,7 @@ import (
 	"switchboard/instances"
 	"switchboard/journal"
 	"switchboard/messages"
+	"switchboard/reference"
 	"switchboard/resources"
 )
 
@@ -93,6 +94,10 @@ type Options struct {
 	GatewayURL string
 	// Keys are those of the numbers' own APIs.
 	Keys Keys
+	// Workers reaches the numbers' own APIs.
+	Workers Workers
+	// Management is what the management API has, for the page that shows it.
+	Management []reference.Operation
 	// Settings are what a person set for each number.
 	Settings Settings
 	// WorkerURL is the address of the API of the number that has a port, for people.

@@ -197,6 +197,8 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Keys:           keys.Ring{Settings: keeper},
 		Settings:       keeper,
 		WorkerURL:      c.workerURL(base),
+		Workers:        supervisor,
+		Management:     api.Operations(),
 		Ready:          s.store.Ping,
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,
