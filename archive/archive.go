@@ -149,3 +149,20 @@ func (k Key) decrypt(r io.Reader) (io.Reader, error) {
 func damaged(err error) error {
 	return fault.Wrap(fault.Invalid, "The backup is damaged or incomplete; use another one.", fmt.Errorf("%w: %w", ErrDamaged, err))
 }
+
+// Recrypt writes a backup that is encrypted with one key so that another opens it. A key that
+// does not open it is a fault as with NewReader.
+func Recrypt(w io.Writer, r io.Reader, from, to Key) error {
+	plain, err := from.decrypt(r)
+	if err != nil {
+		return err
+	}
+	sealed, err := to.encrypt(w)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(sealed, plain); err != nil {
+		return damaged(err)
+	}
+	return sealed.Close()
+}

@@ -37,7 +37,7 @@ const acted = "acted"
 const flashCookie = "switchboard_flash"
 
 func (s *server) setFlash(w http.ResponseWriter, r *http.Request, key string) {
-	s.flashCookie(w, r, key, 60)
+	s.flashCookie(w, key, 60)
 }
 
 // flash returns the message that waits for this browser, its key, and removes it.
@@ -46,7 +46,7 @@ func (s *server) flash(w http.ResponseWriter, r *http.Request) (key string, mess
 	if err != nil {
 		return "", nil
 	}
-	s.flashCookie(w, r, "", -1)
+	s.flashCookie(w, "", -1)
 	f, known := flashes[cookie.Value]
 	if !known || f.Text == "" {
 		return cookie.Value, nil
@@ -54,11 +54,11 @@ func (s *server) flash(w http.ResponseWriter, r *http.Request) (key string, mess
 	return cookie.Value, &f
 }
 
-func (s *server) flashCookie(w http.ResponseWriter, r *http.Request, value string, age int) {
+func (s *server) flashCookie(w http.ResponseWriter, value string, age int) {
 	//nolint:gosec // plain HTTP on loopback is the default, and a key of flashes is no secret
 	http.SetCookie(w, &http.Cookie{
 		Name: flashCookie, Value: value, Path: s.BasePath + "/", MaxAge: age,
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
+		HttpOnly: true, Secure: s.Secure, SameSite: http.SameSiteLaxMode,
 	})
 }
 

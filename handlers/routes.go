@@ -14,7 +14,7 @@ import (
 func (s *server) routes() chi.Router {
 	r := chi.NewRouter()
 	root := r
-	r.Use(s.recoverPanic, secureHeaders, middleware.GetHead)
+	r.Use(s.recoverPanic, s.secureHeaders, middleware.GetHead)
 	if s.Audit != nil {
 		r.Use(s.Audit.Middleware(s.Auth.Address))
 	}

@@ -115,6 +115,8 @@ type Options struct {
 	System System
 	// KeepDays is for how long the last backup of a deleted number is kept, 0: not at all.
 	KeepDays int
+	// Secure says that browsers reach the panel by https only: they are told to stay there.
+	Secure bool
 	// Audit is the record of what people do; nil keeps none.
 	Audit *audit.Log
 	// Mail sends invitations; nil where no mail server is set.

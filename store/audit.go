@@ -146,3 +146,13 @@ func (s *Store) ReplaceKey(ctx context.Context, name string, sealed []byte) erro
 	}
 	return nil
 }
+
+// SealedKey returns the sealed secret of that name, nil if there is none.
+func (s *Store) SealedKey(ctx context.Context, name string) ([]byte, error) {
+	var sealed []byte
+	err := s.db.QueryRowContext(ctx, `SELECT "sealed" FROM "sealed_keys" WHERE "name" = $1`, name).Scan(&sealed)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("read key %s: %w", name, err)
+	}
+	return sealed, nil
+}

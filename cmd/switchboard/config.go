@@ -42,6 +42,7 @@ type config struct {
 	KeepDeleted     time.Duration
 	AuditKeep       time.Duration // 0: for ever
 	MetricsAddr     string        // "": only with a token, on the panel's own port
+	TLS             tlsConfig
 	Mail            mailConfig
 	SignOn          auth.Provider
 	SecretKey       string // "" when it is kept in StorageDir
@@ -70,7 +71,17 @@ func (c config) BaseURL(port int) *url.URL {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: c.BasePath}
+	scheme := "http"
+	if c.TLS.on() {
+		scheme = "https"
+	}
+	if len(c.TLS.Domains) > 0 {
+		host = c.TLS.Domains[0]
+	}
+	if scheme == "https" && port == 443 {
+		return &url.URL{Scheme: scheme, Host: host, Path: c.BasePath}
+	}
+	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: c.BasePath}
 }
 
 // workerURL returns where people reach the API of a number that has a port: where workers

@@ -46,6 +46,7 @@ func commands() []command {
 		{"migrate-database", "move everything between SQLite and PostgreSQL", migrateDatabase},
 		{"import", "take paired numbers over from another program", importNumbers},
 		{"doctor", "check this installation, and say what to do about what is wrong", doctor},
+		{"rotate-key", "put a new secret key in place of the present one", rotateKey},
 		{"version", "print the version", printVersion},
 		{"help", "print this text", help},
 		{"worker", "run one number (started by serve, not by people)", runWorker},

@@ -206,6 +206,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		System:         system{s.store, databases, supervisor, &moving.Live{In: keeping.in, Kept: kept, Take: supervisor.Take}, share},
 		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
 		Mail:           mail,
+		Secure:         base.Scheme == "https",
 		URL:            strings.TrimSuffix(base.String(), "/"),
 		BasePath:       c.BasePath,
 		TrustedOrigins: c.origins(),
@@ -221,6 +222,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release, metrics: metrics,
 		server: &http.Server{
 			Handler:           handler,
+			TLSConfig:         c.serverTLS(s.dir),
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       time.Minute,
 			WriteTimeout:      2 * time.Minute,
@@ -239,7 +241,13 @@ func (p *panel) serve(stop stopping, detach bool) error {
 	p.log.Info("panel is listening", "address", p.listener.Addr().String())
 	p.metrics.serve(p.log)
 	ended := make(chan error, 1)
-	go func() { ended <- p.server.Serve(p.listener) }()
+	go func() {
+		if p.server.TLSConfig != nil {
+			ended <- p.server.ServeTLS(p.listener, "", "")
+			return
+		}
+		ended <- p.server.Serve(p.listener)
+	}()
 	var err error
 	select {
 	case err = <-ended:

@@ -64,6 +64,9 @@ func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
 			return nil, errors.Join(err, opened.Close())
 		}
 	}
+	if err := s.finishRotation(ctx); err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
 	return s, nil
 }
 
@@ -139,8 +142,9 @@ func checkWritable(name, dir string) error {
 }
 
 // readKey returns the key that an earlier start made in dir, "" if there is none.
-func readKey(dir string) (string, error) {
-	path := filepath.Join(dir, secretKeyName)
+func readKey(dir string) (string, error) { return readKeyFile(filepath.Join(dir, secretKeyName)) }
+
+func readKeyFile(path string) (string, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil

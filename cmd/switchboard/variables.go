@@ -19,7 +19,7 @@ import (
 )
 
 // variables is the whole configuration, in the order of the README's table.
-var variables = slices.Concat(ownVariables, mailVariables, signOnVariables)
+var variables = slices.Concat(ownVariables, tlsVariables, mailVariables, signOnVariables)
 
 var ownVariables = []variable{
 	{
@@ -297,7 +297,7 @@ func (c config) contradictions() []string {
 	if (c.SignOn.Issuer == "") != (c.SignOn.ClientID == "") {
 		faults = append(faults, "OIDC_ISSUER and OIDC_CLIENT_ID belong together. Set both for single sign-on, or neither.")
 	}
-	return faults
+	return append(faults, c.tlsFaults()...)
 }
 
 // parseList reads entries with commas between.
