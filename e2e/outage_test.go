@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -44,6 +45,57 @@ func TestDatabaseServerStops(t *testing.T) {
 	if now := network.connections()[own]; now.ID != connection.ID {
 		t.Errorf("the connection was replaced: %+v, now %+v", connection, now)
 	}
+}
+
+// TestDatabaseServerFailsOver ends the PostgreSQL server of an installation for good, while
+// messages come, and makes the one that followed it the server. Both stand in DB_URI.
+func TestDatabaseServerFailsOver(t *testing.T) {
+	t.Parallel()
+	// The standby has what was committed, or nothing counts as committed.
+	cluster := pgtest.Own(t, "synchronous_commit=on")
+	standby := cluster.Standby(t)
+	database := cluster.New(t)
+	network := startNetwork(t)
+	phone, other := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
+	both := cluster.Host() + "," + standby.Host()
+	p, api := startPanelWithToken(t, network, "DB_URI="+strings.Replace(database.URI, cluster.Host(), both, 1)+"&target_session_attrs=read-write")
+	inst := api.pair(api.create("On two servers").ID, phone)
+	other.send(own, "before")
+	poll(t, "the message is stored", func() bool { return storedAt(t, database.SuperURI, inst, "before") == 1 }, nil)
+	connection := network.connections()[own]
+
+	cluster.Stop()
+	const count = 20
+	for n := range count {
+		other.send(own, fmt.Sprint("meanwhile ", n))
+		if n == count/2 {
+			poll(t, "the panel is not ready", func() bool { return ready(t, p) == http.StatusServiceUnavailable }, nil)
+			standby.Promote(t)
+		}
+	}
+	poll(t, "the panel is ready", func() bool { return ready(t, p) == http.StatusOK }, nil)
+	elsewhere := strings.Replace(database.SuperURI, cluster.Host(), standby.Host(), 1)
+	for n := range count {
+		text := fmt.Sprint("meanwhile ", n)
+		poll(t, text+" is stored", func() bool { return storedAt(t, elsewhere, inst, text) == 1 }, nil)
+	}
+	if n := storedAt(t, elsewhere, inst, "before"); n != 1 {
+		t.Errorf("the earlier message is there %d times", n)
+	}
+	if now := api.becomes(inst.ID, "connected"); now.PID != inst.PID || network.connections()[own].ID != connection.ID {
+		t.Errorf("it was %+v on %+v, and is %+v on %+v", inst, connection, now, network.connections()[own])
+	}
+}
+
+// storedAt counts the messages with that text in a number's database on a server.
+func storedAt(t *testing.T, super string, inst instance, text string) (n int) {
+	t.Helper()
+	main := mainDatabase(t, super, inst.Database.Main)
+	defer main.Close()
+	if err := main.QueryRow(`SELECT count(*) FROM "messages" WHERE "text" = $1`, text).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func ready(t *testing.T, p *panel) int {

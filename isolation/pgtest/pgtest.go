@@ -180,8 +180,25 @@ func (s *server) run() error {
 	return nil
 }
 
+// wait waits for the server.
+func (s *server) wait() error {
+	return s.await(func(context.Context, *sql.DB) error { return nil })
+}
+
 // prepare waits for the server and closes what every role may enter by default.
 func (s *server) prepare() error {
+	return s.await(func(ctx context.Context, db *sql.DB) error {
+		for _, database := range []string{"postgres", "template1"} {
+			if _, err := db.ExecContext(ctx, `REVOKE CONNECT ON DATABASE `+database+` FROM PUBLIC`); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// await waits for the server and then does something with it.
+func (s *server) await(then func(context.Context, *sql.DB) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	db, err := sql.Open("pgx", s.uri("postgres", password, "postgres"))
@@ -199,12 +216,7 @@ func (s *server) prepare() error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	for _, database := range []string{"postgres", "template1"} {
-		if _, err := db.ExecContext(ctx, `REVOKE CONNECT ON DATABASE `+database+` FROM PUBLIC`); err != nil {
-			return err
-		}
-	}
-	return nil
+	return then(ctx, db)
 }
 
 func (s *server) stop() {
