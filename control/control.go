@@ -37,6 +37,8 @@ type StartDocument struct {
 	// EgressAllow are networks that requests to addresses of somebody's choice may go to
 	// although they are private.
 	EgressAllow []netip.Prefix `json:"egress_allow,omitempty"`
+	// FFmpeg is the path of that program, "" where it is not installed.
+	FFmpeg string `json:"ffmpeg,omitempty"`
 	// Connections is how many connections to the database server all numbers of the host have
 	// together; 0: they are not counted. Then the file that they are counted in is the worker's
 	// open file ConnectionsFile.

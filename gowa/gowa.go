@@ -25,6 +25,7 @@ import (
 
 	"switchboard/egress"
 	"switchboard/fault"
+	"switchboard/ffmpeg"
 	"switchboard/instances"
 	"switchboard/sending"
 	"switchboard/settings"
@@ -52,8 +53,9 @@ type Options struct {
 	ID      instances.ID
 	Version string // of the program, for whoever asks
 	Number  Number
-	Egress  *egress.Guard  // for media by address
-	Sends   *sending.Queue // nil: everything is sent at once, and again when it is asked for again
+	Egress  *egress.Guard   // for media by address
+	FFmpeg  *ffmpeg.Program // nil: not installed
+	Sends   *sending.Queue  // nil: everything is sent at once, and again when it is asked for again
 	Log     *slog.Logger
 }
 

@@ -232,3 +232,27 @@ func TestDeadline(t *testing.T) {
 		}
 	})
 }
+
+// What a server without ffmpeg cannot do it says, and what needs no ffmpeg it does.
+func TestWithoutFFmpeg(t *testing.T) {
+	t.Parallel()
+	for path, c := range map[string]struct{ field, flag, data string }{
+		"/send/audio": {"audio", "ptt", "ID3\x03 a song"}, "/send/video": {"video", "compress", "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"},
+	} {
+		for flag, want := range map[string]int{"true": http.StatusBadRequest, "false": http.StatusOK} {
+			var form bytes.Buffer
+			parts := multipart.NewWriter(&form)
+			_ = parts.WriteField("phone", "491701234567")
+			_ = parts.WriteField(c.flag, flag)
+			part, _ := parts.CreateFormFile(c.field, "a")
+			_, _ = part.Write([]byte(c.data))
+			parts.Close()
+			r := httptest.NewRequest(http.MethodPost, path, &form)
+			r.Header.Set("Content-Type", parts.FormDataContentType())
+			status, out := call(t, &fakeNumber{}, r)
+			if status != want || want != http.StatusOK && !strings.Contains(out.Message, "ffmpeg, which is not installed") {
+				t.Errorf("%s, %s %s: %d %+v", path, c.flag, flag, status, out)
+			}
+		}
+	}
+}

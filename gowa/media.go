@@ -23,6 +23,13 @@ import (
 // fetchTimeout is how long a file may take to come from its address.
 const fetchTimeout = 35 * time.Second
 
+// Longest edges of videos that are made here, and of the still that stands for one.
+const (
+	videoEdge = 848
+	videoHigh = 1280
+	thumbEdge = 100
+)
+
 // quality of JPEG pictures that are made here.
 const quality = 80
 
@@ -212,11 +219,7 @@ func (a *API) sendVideo(r *request) (string, any, error) {
 	m := whatsapp.Media{
 		Kind: messages.Video, Caption: r.text("caption"), ViewOnce: r.flag("view_once", false), Loop: r.flag("gif_playback", false),
 	}
-	for _, name := range []string{"compress", "hd"} {
-		if r.flag(name, false) {
-			r.bad(name, "needs ffmpeg, which a number must not start. Compress the video before, and leave this out.")
-		}
-	}
+	compress, hd := r.flag("compress", false), r.flag("hd", false)
 	if err := r.checked(); err != nil {
 		return "", nil, err
 	}
@@ -231,6 +234,26 @@ func (a *API) sendVideo(r *request) (string, any, error) {
 		return "", nil, fault.InField("video", "video: this is no video. Use an MP4 file.")
 	}
 	m.File = file
+	if compress || hd {
+		name, edge, quality := "compress", videoEdge, 28
+		if hd {
+			name, edge, quality = "hd", videoHigh, 23
+		}
+		small, err := a.o.FFmpeg.Video(r.Context(), file, edge, quality)
+		if err != nil {
+			return "", nil, inField(name, err)
+		}
+		defer small.Close()
+		m.File, m.MIME = small, "video/mp4"
+	}
+	if a.o.FFmpeg != nil {
+		if m.Thumbnail, err = a.o.FFmpeg.Still(r.Context(), m.File, thumbEdge); err != nil {
+			a.o.Log.Debug("no still of a video", "error", err)
+		}
+		if _, err := m.File.Seek(0, io.SeekStart); err != nil {
+			return "", nil, err
+		}
+	}
 	return a.send(r, "Video", m)
 }
 
@@ -246,6 +269,7 @@ func (a *API) sendAudio(r *request) (string, any, error) {
 	if m.MIME, err = file.kind(); err != nil {
 		return "", nil, err
 	}
+	m.File = file
 	seconds, isOpus, err := opus(file)
 	switch {
 	case err != nil:
@@ -253,7 +277,15 @@ func (a *API) sendAudio(r *request) (string, any, error) {
 	case isOpus:
 		m.MIME, m.Seconds = "audio/ogg; codecs=opus", seconds
 	case m.Voice:
-		return "", nil, fault.InField("audio", "audio: a voice note has to be Opus in an Ogg file, and making one needs ffmpeg, which a number must not start. Convert it before, or leave out ptt.")
+		note, err := a.o.FFmpeg.Voice(r.Context(), file)
+		if err != nil {
+			return "", nil, inField("ptt", err)
+		}
+		defer note.Close()
+		m.File, m.MIME = note, "audio/ogg; codecs=opus"
+		if m.Seconds, _, err = opus(note); err != nil {
+			return "", nil, err
+		}
 	case !strings.HasPrefix(m.MIME, "audio/") && m.MIME != "video/mp4" && m.MIME != "application/ogg":
 		return "", nil, fault.InField("audio", "audio: this is no audio file.")
 	case m.MIME == "video/mp4": // how a sound without a picture looks from its first bytes
@@ -261,7 +293,6 @@ func (a *API) sendAudio(r *request) (string, any, error) {
 	case m.MIME == "audio/wave":
 		m.MIME = "audio/wav"
 	}
-	m.File = file
 	return a.send(r, "Audio", m)
 }
 

@@ -4,12 +4,16 @@ package gowa_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 	"image/color"
-	_ "image/jpeg" // of what is compressed
+	"image/jpeg"
 	"image/png"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -196,6 +200,12 @@ func TestSend(t *testing.T) {
 		}
 		sends(t, "/send/video", params{"video_url": serve(t, data, "video/mp4")})
 		n.refused("400 VALIDATION_ERROR", post, "/send/video", to(nil), file{"video", "a.mp4", "video/mp4", []byte("<html>")})
+		n.refused("400 VALIDATION_ERROR", post, "/send/video", to(params{"hd": true}), file{"video", "a.mp4", "video/mp4", data}) // nothing to be seen
+		e = sends(t, "/send/video", params{"compress": true}, file{"video", "a.avi", "video/avi", clip(t)})
+		if made := download(t, e); !bytes.Contains(made[:32], []byte("ftyp")) || e.Media.MIME != "video/mp4" {
+			t.Errorf("got %d bytes, %+v", len(made), e.Media)
+		}
+		isRed(t, e.Detail.Thumbnail)
 	})
 	n.run(t, "audio", func(t *testing.T) {
 		voice := ogg(5)
@@ -208,7 +218,11 @@ func TestSend(t *testing.T) {
 		if e.Media.MIME != "audio/mpeg" || e.Detail != nil || !bytes.Equal(download(t, e), music) {
 			t.Errorf("got %+v %+v", e.Media, e.Detail)
 		}
-		n.refused("400 VALIDATION_ERROR", post, "/send/audio", to(params{"ptt": true, "audio_url": serve(t, music, "audio/mpeg")}))
+		n.refused("400 VALIDATION_ERROR", post, "/send/audio", to(params{"ptt": true, "audio_url": serve(t, music, "audio/mpeg")})) // nothing to be heard
+		e = sends(t, "/send/audio", params{"ptt": true}, file{"audio", "a.wav", "audio/wav", tone()})
+		if made := download(t, e); !bytes.Contains(made, []byte("OpusHead")) || !e.Detail.Voice || e.Detail.Seconds != 2 || e.Media.MIME != "audio/ogg; codecs=opus" {
+			t.Errorf("got %d bytes, %+v %+v", len(made), e.Media, e.Detail)
+		}
 	})
 	n.run(t, "sticker", func(t *testing.T) {
 		e := sends(t, "/send/sticker", nil, file{"sticker", "a.png", "image/png", pngOf(t, photo(300, 300, red))})
@@ -354,4 +368,35 @@ func ogg(seconds int) []byte {
 		return append(append(p, 1, byte(len(data))), data...)
 	}
 	return append(page(0, "OpusHead\x01\x01\x00\x00\x80\xbb\x00\x00\x00\x00\x00"), page(uint64(seconds)*48000, "frame")...)
+}
+
+// tone is two seconds of a sound, uncompressed.
+func tone() []byte {
+	const size = 2 * 2 * 8000
+	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data")
+	b = binary.LittleEndian.AppendUint32(b, size)
+	for i := range size / 2 {
+		b = binary.LittleEndian.AppendUint16(b, uint16(i%50)*300)
+	}
+	return b
+}
+
+// clip is a video with a red middle, as old cameras made them: one JPEG after the other.
+func clip(t *testing.T) []byte {
+	t.Helper()
+	var frame bytes.Buffer
+	if err := jpeg.Encode(&frame, photo(160, 120, red), nil); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "clip.avi")
+	cmd := exec.Command("ffmpeg", "-loglevel", "error", "-f", "image2pipe", "-framerate", "5", "-i", "-", "-c", "copy", out)
+	cmd.Stdin = bytes.NewReader(bytes.Repeat(frame.Bytes(), 5))
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

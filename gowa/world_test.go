@@ -18,6 +18,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ import (
 
 	"switchboard/egress"
 	"switchboard/engine"
+	"switchboard/ffmpeg"
 	"switchboard/gowa"
 	"switchboard/instances"
 	"switchboard/messages"
@@ -135,9 +137,13 @@ func newNumber(t testing.TB) *number {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.session.Close)
+	installed, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Fatal("ffmpeg is not installed; `make test` installs it")
+	}
 	server := httptest.NewServer(gowa.New(gowa.Options{
 		ID: "test_20240101000000", Version: "1", Number: n.session, Log: testLog("api"),
-		Egress: egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}),
+		Egress: egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}), FFmpeg: ffmpeg.New(installed),
 	}))
 	t.Cleanup(server.Close)
 	n.url = server.URL

@@ -40,6 +40,7 @@ type Options struct {
 	Simulator   *control.Simulator
 	Limits      control.Limits // of each worker
 	EgressAllow []netip.Prefix // as in control.StartDocument
+	FFmpeg      string         // the same
 	Connections int            // as in control.StartDocument
 	Counting    *os.File       // control.ConnectionsFile of every worker, nil without Connections
 	Version     string
@@ -104,7 +105,7 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 	doc, err := json.Marshal(control.StartDocument{
 		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
 		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
-		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits, EgressAllow: l.o.EgressAllow,
+		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits, EgressAllow: l.o.EgressAllow, FFmpeg: l.o.FFmpeg,
 		Connections: l.o.Connections, Settings: spec.Settings,
 	})
 	if err != nil {

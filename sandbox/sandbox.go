@@ -2,7 +2,7 @@
 //
 // A confined process reads and writes one folder of its own and nothing else on the disk,
 // but for what encryption, name lookup and time zones need, which it may read. It starts no
-// program and gains no privileges. Where the kernel can do it, it also sends signals to no
+// program but those that it was given, and gains no privileges. Where the kernel can do it, it also sends signals to no
 // process outside and reaches no abstract unix socket there. All that is Landlock's work,
 // so it holds for root as well, and nothing in the process can undo it.
 //
@@ -12,11 +12,13 @@
 package sandbox
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
@@ -28,6 +30,7 @@ type Rules struct {
 	Own     string   // folder to read and write; has to exist
 	Read    []string // files and folders to read; those that are missing are left out
 	Sockets []string // folders of unix sockets to connect to; the same
+	Start   []string // programs to start, which are confined in the same way; the same
 }
 
 // Effective is what the kernel enforces.
@@ -74,7 +77,7 @@ const (
 )
 
 // handled is everything on the disk that is refused unless a rule allows it: executing a
-// program is among it, and no rule does.
+// program is among it.
 var handled = landlock.Config{HandledAccessFS: landlock.V9.HandledAccessFS, Scoped: landlock.V9.Scoped}
 
 // Available returns the version of Landlock that the kernel has, 0 without one.
@@ -109,6 +112,7 @@ func Confine(r Rules) (Effective, error) {
 		landlock.PathAccess(ll.AccessFSReadFile, files...).IgnoreIfMissing(),
 		landlock.PathAccess(ll.AccessFSReadFile|ll.AccessFSWriteFile, os.DevNull).IgnoreIfMissing(),
 		landlock.PathAccess(ll.AccessFSResolveUnix, r.Sockets...).IgnoreIfMissing(),
+		landlock.PathAccess(ll.AccessFSReadFile|ll.AccessFSExecute, startable(r.Start)...).IgnoreIfMissing(),
 	}
 	if err := handled.BestEffort().Restrict(rules...); err != nil {
 		return Effective{}, fmt.Errorf("confine to %s: %w", r.Own, err)
@@ -120,6 +124,28 @@ func Confine(r Rules) (Effective, error) {
 		}
 	}
 	return e, nil
+}
+
+// startable lists programs with what the kernel starts them through: the loader of those
+// that are linked to libraries.
+func startable(programs []string) []string {
+	all := slices.Clone(programs)
+	for _, path := range programs {
+		file, err := elf.Open(path)
+		if err != nil {
+			continue // a script, or nothing
+		}
+		for _, part := range file.Progs {
+			if part.Type == elf.PT_INTERP {
+				name := make([]byte, part.Filesz)
+				if _, err := part.ReadAt(name, 0); err == nil {
+					all = append(all, strings.TrimRight(string(name), "\x00"))
+				}
+			}
+		}
+		_ = file.Close()
+	}
+	return all
 }
 
 // kinds separates files from folders, which Landlock gives different rights.

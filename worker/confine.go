@@ -42,6 +42,9 @@ func confine(doc control.StartDocument) (sandbox.Effective, error) {
 		return sandbox.Effective{}, err
 	}
 	rules := sandbox.Rules{Own: doc.Dir}
+	if doc.FFmpeg != "" {
+		rules.Start = []string{doc.FFmpeg}
+	}
 	if doc.Database.Engine == engine.Postgres {
 		rules.Sockets, rules.Read = ofServer(doc.Database)
 	}

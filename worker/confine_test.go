@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/x509"
 	"database/sql"
@@ -22,6 +23,7 @@ import (
 
 	"switchboard/control"
 	"switchboard/engine"
+	"switchboard/ffmpeg"
 )
 
 const nobody = 65534
@@ -72,6 +74,11 @@ func probeConfined(doc control.StartDocument, storage, panel string) {
 	_, _ = fmt.Sscan(panel, &pid)
 	try("signal the panel", syscall.Kill(pid, 0))
 
+	note, err := ffmpeg.New(doc.FFmpeg).Voice(context.Background(), bytes.NewReader(sound()))
+	try("make a voice note", err)
+	if err == nil {
+		note.Close()
+	}
 	try("use its databases", useDatabases(doc))
 	temporary, err := os.CreateTemp("", "")
 	try("make a temporary file", err)
@@ -98,6 +105,12 @@ func probeConfined(doc control.StartDocument, storage, panel string) {
 		answers["no new privileges"] = fmt.Sprint(set, err)
 	}
 	_ = json.NewEncoder(talk).Encode(answers)
+}
+
+// sound is a short recording, uncompressed.
+func sound() []byte {
+	head := "RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\x40\x1f\x00\x00"
+	return append([]byte(head), bytes.Repeat([]byte{1, 2}, 4000)...)
 }
 
 // useDatabases writes to both databases so much that SQLite needs its log and a temporary
@@ -159,6 +172,8 @@ func testConfined(t *testing.T, user int) {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(storage) })
 	doc := documentIn(t, storage)
+	doc.FFmpeg, err = exec.LookPath("ffmpeg")
+	must(t, err)
 	for _, path := range []string{"whatsapp.db", "secret.key", "instances/neighbour/keys"} {
 		path = filepath.Join(storage, path)
 		must(t, os.MkdirAll(filepath.Dir(path), 0o700))

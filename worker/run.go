@@ -23,6 +23,7 @@ import (
 	"switchboard/egress"
 	"switchboard/engine"
 	"switchboard/fault"
+	"switchboard/ffmpeg"
 	"switchboard/gowa"
 	"switchboard/instances"
 	"switchboard/isolation"
@@ -115,7 +116,7 @@ func serve(ctx context.Context, doc control.StartDocument, version string, db ha
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sends := newQueue(doc, db, session, log)
-	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), Sends: sends, Log: log})
+	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), FFmpeg: ffmpeg.New(doc.FFmpeg), Sends: sends, Log: log})
 	door := openDoor(ctx, doc.ID, db.main, log)
 	h := &handler{Session: session, hooks: db.hooks, api: api, door: door, sends: sends, stop: stop}
 	if len(doc.Settings) > 0 {

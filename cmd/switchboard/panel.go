@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -139,6 +140,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			Simulator:   c.Simulator(),
 			Limits:      c.WorkerLimits,
 			EgressAllow: c.EgressAllow,
+			FFmpeg:      installed("ffmpeg"),
 			Connections: share,
 			Counting:    counting,
 			Version:     version(),
@@ -317,4 +319,19 @@ func workerEnvironment(env environment) []string {
 		}
 	}
 	return vars
+}
+
+// installed returns the absolute path of an installed program, "" if there is none.
+func installed(name string) string {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path) // the sandbox knows files, not names
+	}
+	if err != nil {
+		return ""
+	}
+	return path
 }
