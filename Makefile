@@ -1,6 +1,6 @@
 # Switchboard. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check build generate lint bench chaos clean
+.PHONY: help demo run test check build generate lint bench chaos webhooks clean
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 # The version goes in by the linker: Go's own stamp fails in a clone that another user owns.
@@ -38,6 +38,9 @@ bench: ## run the benchmarks, "create to QR code" among them
 
 chaos: ## five minutes of killed workers, panels and networks under twenty talking numbers
 	@go test ./e2e -run '^TestChaos$$' -v -timeout 20m -chaos 5m
+
+webhooks: ## 10,000 messages to a webhook that fails half of the time, on both engines
+	@go test ./e2e -run '^TestWebhooksLoseNothing$$' -v -timeout 60m -webhooks 10000
 
 clean: ## remove what was built; storages/ stays
 	rm -rf bin .tools node_modules

@@ -47,6 +47,7 @@ var panelRoutes = map[access]string{
 		POST /account/totp/remove   POST /account/recovery   POST /account/passkeys/begin   POST /account/passkeys
 		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
+		GET /instances/{id}/webhooks   GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
 		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/log/lines`,
@@ -55,6 +56,9 @@ var panelRoutes = map[access]string{
 		POST /instances/{id}/start   POST /instances/{id}/stop   POST /instances/{id}/restart   POST /instances/{id}/reconnect
 		POST /instances/{id}/logout   POST /instances/{id}/pair   POST /instances/{id}/pair-phone
 		POST /instances/{id}/passkey   POST /instances/{id}/passkey/confirm
+		POST /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}/pause   POST /instances/{id}/webhooks/{webhook}/resume
+		POST /instances/{id}/webhooks/{webhook}/delete   POST /instances/{id}/webhooks/{webhook}/reveal   POST /instances/{id}/webhooks/{webhook}/rotate
+		POST /instances/{id}/webhooks/{webhook}/test   POST /instances/{id}/webhooks/{webhook}/retry   POST /instances/{id}/deliveries/resend
 		POST /instances/{id}/keys   POST /instances/{id}/keys/{key}/revoke`,
 	makes: `
 		GET /instances/new   POST /instances   POST /import   POST /account/tokens   POST /account/tokens/{token}/revoke`,
@@ -62,6 +66,8 @@ var panelRoutes = map[access]string{
 		GET /people   GET /people/new   POST /people   GET /people/{person}   POST /people/{person}   POST /people/{person}/link
 		POST /people/{person}/disable   POST /people/{person}/enable   POST /people/{person}/delete   POST /people/{person}/factors/reset
 		POST /people/{person}/sessions/{session}/revoke   GET /audit   GET /audit/export
+		GET /webhooks   POST /webhooks   GET /webhooks/{webhook}   POST /webhooks/{webhook}   POST /webhooks/{webhook}/pause   POST /webhooks/{webhook}/resume
+		POST /webhooks/{webhook}/delete   POST /webhooks/{webhook}/reveal   POST /webhooks/{webhook}/rotate
 		GET /groups/new   POST /groups   GET /groups/{group}   POST /groups/{group}   POST /groups/{group}/delete
 		GET /system   POST /system/restore   POST /system/deleted/{file}/restore   POST /system/deleted/{file}/forget`,
 	copies: `POST /instances/{id}/backup`,
@@ -226,8 +232,14 @@ func (o *office) fill() {
 }
 
 // Outbox answers for every worker, and so does Events.
-func (f *fakeNumbers) Outbox(_ context.Context, v instances.Viewer, id instances.ID, _ string, _, _ any) error {
-	_, err := f.Get(v, id)
+func (f *fakeNumbers) Outbox(_ context.Context, v instances.Viewer, id instances.ID, what string, in, _ any) error {
+	if _, err := f.Get(v, id); err != nil {
+		return err
+	}
+	text, err := json.Marshal(in)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.outbox = append(f.outbox, what+" "+string(text))
 	return err
 }
 

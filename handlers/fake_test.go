@@ -19,6 +19,7 @@ type fakeNumbers struct {
 	mu     sync.Mutex
 	all    []instances.Instance
 	asked  []string
+	outbox []string // what workers were asked
 	found  []instances.Paired
 	refuse error             // what every command answers, if set
 	after  func(verb string) // what a command changes

@@ -82,6 +82,9 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}/api/openapi.json", s.page(s.showOpenAPI))
 			r.Post("/instances/{id}/api", s.page(s.tryOperation))
 			r.Get("/instances/{id}/settings", s.page(s.showHabits))
+			r.Get("/instances/{id}/webhooks", s.page(s.showWebhooks))
+			r.Get("/instances/{id}/deliveries", s.page(s.showDeliveries))
+			r.Get("/instances/{id}/deliveries/{delivery}", s.page(s.showDelivery))
 			r.Get("/instances/{id}/status", s.poll(s.pollStatus))
 			r.Get("/instances/{id}/pairing", s.poll(s.pollPairing))
 			r.Get("/instances/{id}/messages", s.poll(s.pollMessages))
@@ -112,6 +115,9 @@ func (s *server) routes() chi.Router {
 				r.Get("/audit", s.page(s.showAudit))
 				r.Get("/audit/export", s.page(s.exportAudit))
 
+				r.Get("/webhooks", s.page(s.showWebhooks))
+				s.webhookRoutes(r, "/webhooks")
+
 				r.Get("/groups/new", s.page(s.newGroup))
 				r.Post("/groups", s.page(s.createGroup))
 				r.Get("/groups/{group}", s.page(s.showGroup))
@@ -132,6 +138,11 @@ func (s *server) routes() chi.Router {
 				r.Post("/instances/{id}/settings", s.page(s.changeHabits))
 				r.Post("/instances/{id}/delete", s.page(s.deleteNumber))
 				r.Post("/instances/{id}/messages", s.page(s.sendMessage))
+
+				s.webhookRoutes(r, "/instances/{id}/webhooks")
+				r.Post("/instances/{id}/webhooks/{webhook}/test", s.page(s.testWebhook))
+				r.Post("/instances/{id}/webhooks/{webhook}/retry", s.page(s.webhookAction("webhook-tried", s.retryWebhook)))
+				r.Post("/instances/{id}/deliveries/resend", s.page(s.resendDeliveries))
 
 				r.Post("/instances/{id}/keys", s.page(s.createKey))
 				r.Post("/instances/{id}/keys/{key}/revoke", s.page(s.revokeKey))
@@ -156,4 +167,16 @@ func (s *server) routes() chi.Router {
 		r.With(s.requirePerson, s.requireAdmin).Post("/system/restore", s.page(s.restoreNumber))
 	})
 	return r
+}
+
+// webhookRoutes are what is done with webhooks, those of a number and those for all alike.
+func (s *server) webhookRoutes(r chi.Router, below string) {
+	r.Post(below, s.page(s.createWebhook))
+	r.Get(below+"/{webhook}", s.page(s.editWebhook))
+	r.Post(below+"/{webhook}", s.page(s.changeWebhook))
+	r.Post(below+"/{webhook}/pause", s.page(s.webhookAction("webhook-saved", s.pauseWebhook(true))))
+	r.Post(below+"/{webhook}/resume", s.page(s.webhookAction("webhook-saved", s.pauseWebhook(false))))
+	r.Post(below+"/{webhook}/delete", s.page(s.webhookAction("webhook-gone", s.deleteWebhook)))
+	r.Post(below+"/{webhook}/reveal", s.page(s.revealSecret))
+	r.Post(below+"/{webhook}/rotate", s.page(s.rotateSecret))
 }

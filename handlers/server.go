@@ -19,6 +19,7 @@ import (
 	"switchboard/messages"
 	"switchboard/reference"
 	"switchboard/resources"
+	"switchboard/webhooks"
 )
 
 // Numbers is what the panel asks of the supervisor.
@@ -92,6 +93,8 @@ type Options struct {
 	Gateway http.Handler
 	// GatewayURL is the gateway's address, for people.
 	GatewayURL string
+	// Webhooks is what is done with webhooks and deliveries.
+	Webhooks webhooks.Desk
 	// Keys are those of the numbers' own APIs.
 	Keys Keys
 	// Workers reaches the numbers' own APIs.

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"database/sql"
 	"io"
 	"log/slog"
 	"net/http"
@@ -43,6 +44,7 @@ type site struct {
 	messages *fakeMessages
 	settings *settingstest.Memory
 	webhooks webhooks.Desk
+	database *sql.DB // of every number
 	audit    *audit.Log
 	log      journal.Log // of every number
 	url      *url.URL
@@ -68,13 +70,15 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 	})
 	base := &url.URL{Scheme: "http", Host: "panel.test", Path: "/"}
 	s := &site{t: t, numbers: &fakeNumbers{}, messages: &fakeMessages{}, settings: &settingstest.Memory{}, log: journal.Log{Dir: t.TempDir(), Name: "worker.log"}, url: base}
-	s.webhooks = webhooks.Desk{Settings: s.settings, Workers: s.numbers, Read: webhookstest.Reader(webhookstest.Database(t))}
+	s.database = webhookstest.Database(t)
+	s.webhooks = webhooks.Desk{Settings: s.settings, Workers: s.numbers, Read: webhookstest.Reader(s.database)}
 	o := Options{
 		Instances: s.numbers, Messages: s.messages, Version: "test",
 		System: &fakeSystem{}, KeepDays: 30,
 		Ready:     func(context.Context) error { return nil },
 		Keys:      keys.Ring{Settings: s.settings},
 		Settings:  s.settings,
+		Webhooks:  s.webhooks,
 		WorkerURL: func(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) },
 		Usage:     new(resources.Sampler),
 		Logs:      func(instances.ID) journal.Log { return s.log },

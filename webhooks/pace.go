@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -8,7 +9,7 @@ import (
 // pace is how patient deliveries are.
 type pace struct {
 	timeout time.Duration // of one attempt
-	first   time.Duration // until the second attempt; the wait doubles from there …
+	first   time.Duration // until the second attempt; each wait is half as long again …
 	longest time.Duration // … up to this
 	patient time.Duration // what was not taken after that is parked
 	probe   time.Duration // longest wait between attempts at an endpoint that takes nothing
@@ -18,7 +19,7 @@ type pace struct {
 
 var usualPace = pace{
 	timeout: 15 * time.Second,
-	first:   time.Second,
+	first:   250 * time.Millisecond,
 	longest: time.Hour,
 	patient: 24 * time.Hour,
 	probe:   time.Minute,
@@ -31,12 +32,11 @@ const (
 	tripAfter   = 5 // failures in a row; from there on an endpoint gets one attempt at a time
 )
 
-// step is the shortest wait after the nth attempt that failed.
+// step is the shortest wait after the nth attempt that failed. It grows gently, since a chat
+// stands still meanwhile: who is spared by long waits is an endpoint that takes nothing, and
+// between looks after that.
 func (p pace) step(n int64) time.Duration {
-	if n > 30 {
-		return p.longest
-	}
-	return min(p.first<<(n-1), p.longest)
+	return time.Duration(min(float64(p.first)*math.Pow(1.5, float64(n-1)), float64(p.longest)))
 }
 
 // wait is how long to wait after the nth attempt that failed, half as long again at most, so

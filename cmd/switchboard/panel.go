@@ -195,6 +195,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Gateway: gateway.New(gateway.Options{
 			Instances: supervisor, Auth: people, Settings: keeper, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
 		}),
+		Webhooks:       desk,
 		GatewayURL:     base.JoinPath("gowa").String(),
 		Keys:           keys.Ring{Settings: keeper},
 		Settings:       keeper,
