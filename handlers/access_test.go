@@ -50,7 +50,7 @@ var panelRoutes = map[access]string{
 		GET /instances/{id}/webhooks   GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
-		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/log/lines`,
+		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
 	changes: `
 		POST /instances/{id}/settings   POST /instances/{id}/rename   POST /instances/{id}/delete   POST /instances/{id}/messages
 		POST /instances/{id}/start   POST /instances/{id}/stop   POST /instances/{id}/restart   POST /instances/{id}/reconnect

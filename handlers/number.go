@@ -51,6 +51,9 @@ func (s *server) fill(r *http.Request, n views.Number, wait int) (views.Number, 
 	if n.Status, err = statusLive(r.Context(), n.Instance, wait); err != nil {
 		return n, err
 	}
+	if n.Usage, err = s.usageLive(r.Context(), n.Instance); err != nil {
+		return n, err
+	}
 	switch views.StageOf(n.Instance) {
 	case views.StagePair, views.StageRanOut, views.StagePasskey:
 		n.Pairing, err = s.pairingLive(r.Context(), n.Instance, n.Passkey)

@@ -12,13 +12,15 @@ import (
 )
 
 func (s *server) numbers(r *http.Request) views.Numbers {
+	list := s.Instances.List(viewer(r))
 	return views.Numbers{
-		All:   s.Instances.List(viewer(r)),
+		All:   list,
 		Query: r.URL.Query().Get("q"),
 		Show:  r.URL.Query().Get("show"),
 
 		Boot:    s.Instances.Boot(),
 		Rollout: s.Instances.Rollout(),
+		Totals:  s.totals(list),
 	}
 }
 

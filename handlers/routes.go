@@ -89,6 +89,7 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}/pairing", s.poll(s.pollPairing))
 			r.Get("/instances/{id}/messages", s.poll(s.pollMessages))
 			r.Get("/instances/{id}/search", s.page(s.searchMessages))
+			r.Get("/instances/{id}/usage", s.poll(s.pollUsage))
 			r.Get("/instances/{id}/log", s.page(s.showLog))
 			r.Get("/instances/{id}/log/lines", s.poll(s.pollLog))
 			r.Get("/instances/{id}/log/download", s.page(s.downloadLog))

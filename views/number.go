@@ -14,6 +14,7 @@ type Number struct {
 	Status   Live
 	Pairing  Live // set on StagePair, StageRanOut and StagePasskey
 	Messages Live // set on StageTalk and StageRead
+	Usage    Live
 
 	Send    Form
 	Phone   Form // pairing by phone number

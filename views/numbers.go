@@ -18,6 +18,7 @@ type Numbers struct {
 
 	Boot    instances.Boot
 	Rollout instances.Rollout
+	Totals  string // what the processes use together
 }
 
 // many is from how many numbers on searching is worth its place.
