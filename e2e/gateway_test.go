@@ -169,6 +169,12 @@ func TestN8N(t *testing.T) {
 	n.call("GET /devices/{device_id}", "/devices/"+id, nil)
 	n.call("GET /devices/{device_id}/status", "/devices/"+own+"@s.whatsapp.net/status", nil)
 
+	n.call("PATCH /devices/{device_id}/webhook", "/devices/"+id+"/webhook", map[string]any{"webhook_url": "https://hook.example.org", "webhook_events": "message"})
+	if hook := n.call("GET /devices/{device_id}/webhook", "/devices/"+id+"/webhook", nil); hook["webhook_url"] != "https://hook.example.org" || hook["webhook_events"] != "message" {
+		t.Errorf("the webhook is %v", hook)
+	}
+	n.call("PATCH /devices/{device_id}/webhook", "/devices/"+id+"/webhook", map[string]any{"webhook_url": ""})
+
 	// Sending.
 	chat, to := friend+"@s.whatsapp.net", friend
 	send := func(operation string, in any) string {

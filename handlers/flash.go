@@ -33,6 +33,7 @@ var flashes = map[string]views.Flash{
 	"webhook-tried":  {Text: "It is being tried now."},
 	"resent":         {Text: "They are being sent again."},
 	"nothing-chosen": {Text: "Choose what to send again first."},
+	"send-cancelled": {Text: "It was taken back. It is not sent."},
 	acted:            {},
 }
 

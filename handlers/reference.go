@@ -114,7 +114,7 @@ func (s *server) ask(r *http.Request, id instances.ID, request *http.Request) (*
 		return nil, fault.Wrap(fault.Unavailable, "The number's own process stopped answering in the middle.", err)
 	}
 	return &views.Answer{
-		Request: request.Method + " " + request.URL.RequestURI(), Status: answer.Status,
+		Request: request.Method + " " + request.URL.RequestURI(), Status: answer.Status, Code: answer.StatusCode,
 		Took: time.Since(began).Round(time.Millisecond).String(), Body: readable(body),
 	}, nil
 }

@@ -78,6 +78,7 @@ func (s *server) routes() chi.Router {
 
 			r.Get("/instances/{id}", s.page(s.showNumber))
 			r.Get("/instances/{id}/access", s.page(s.showAccess))
+			r.Get("/instances/{id}/queue", s.page(s.showQueue))
 			r.Get("/instances/{id}/api", s.page(s.showReference))
 			r.Get("/instances/{id}/api/openapi.json", s.page(s.showOpenAPI))
 			r.Post("/instances/{id}/api", s.page(s.tryOperation))
@@ -145,6 +146,7 @@ func (s *server) routes() chi.Router {
 				r.Post("/instances/{id}/webhooks/{webhook}/retry", s.page(s.webhookAction("webhook-tried", s.retryWebhook)))
 				r.Post("/instances/{id}/deliveries/resend", s.page(s.resendDeliveries))
 
+				r.Post("/instances/{id}/queue/{send}/cancel", s.page(s.cancelSend))
 				r.Post("/instances/{id}/keys", s.page(s.createKey))
 				r.Post("/instances/{id}/keys/{key}/revoke", s.page(s.revokeKey))
 

@@ -99,6 +99,8 @@ type Options struct {
 	Keys Keys
 	// Workers reaches the numbers' own APIs.
 	Workers Workers
+	// Queue is what numbers are to send.
+	Queue Queue
 	// Management is what the management API has, for the page that shows it.
 	Management []reference.Operation
 	// Settings are what a person set for each number.

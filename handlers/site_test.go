@@ -76,6 +76,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		Instances: s.numbers, Messages: s.messages, Version: "test",
 		System: &fakeSystem{}, KeepDays: 30,
 		Ready:     func(context.Context) error { return nil },
+		Queue:     fakeQueue{},
 		Keys:      keys.Ring{Settings: s.settings},
 		Settings:  s.settings,
 		Webhooks:  s.webhooks,

@@ -23,7 +23,8 @@ type Reference struct {
 // Answer is what a number answered.
 type Answer struct {
 	Request string // method and path
-	Status  string
+	Status  string // with its words
+	Code    int
 	Took    string
 	Body    string
 }

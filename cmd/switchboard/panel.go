@@ -201,6 +201,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Settings:       keeper,
 		WorkerURL:      c.workerURL(base),
 		Workers:        supervisor,
+		Queue:          queueReader{databases},
 		Management:     api.Operations(),
 		Ready:          s.store.Ping,
 		Simulated:      c.Simulator() != nil,
