@@ -3,6 +3,7 @@ package messages
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,8 +104,10 @@ func (m *Messages) SetDelivery(ctx context.Context, chat string, ids []string, d
 // Failed says that a message did not go out, and why, in words for a person.
 func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events ...Event) error {
 	return m.write(ctx, "note a failed message", events, func(tx *sql.Tx) (bool, error) {
-		return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = 'failed', "reason" = $1
-			WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" = 'queued'`, clean(reason), clean(chat), clean(id)))
+		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
+			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = 'failed', "reason" = $1
+				WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" = 'queued'`, clean(reason), chat, clean(id)))
+		})
 	})
 }
 
@@ -112,11 +115,31 @@ func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events .
 // come before. It is called once for a message.
 func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
 	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
-		return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, "reason" = '',
-				"status" = CASE WHEN "status" IN ('queued', 'failed') THEN 'sent' ELSE "status" END
-			WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
-			at.UnixMilli(), clean(chat), clean(id)))
+		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
+			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, "reason" = '',
+					"status" = CASE WHEN "status" IN ('queued', 'failed') THEN 'sent' ELSE "status" END
+				WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
+				at.UnixMilli(), chat, clean(id)))
+		})
 	})
+}
+
+// sentIn runs do with the chat to which a message was sent. While it was under way, the phone
+// number behind a hidden address may have become known, and the chat another one.
+func sentIn(ctx context.Context, tx *sql.Tx, chat string, do func(chat string) (bool, error)) (bool, error) {
+	chat = clean(chat)
+	if done, err := do(chat); done || err != nil || !strings.HasSuffix(chat, "@lid") {
+		return done, err
+	}
+	var now string
+	err := tx.QueryRowContext(ctx, `SELECT "jid" FROM "contacts" WHERE "lid" <> '' AND "lid" = $1 AND "jid" <> $2`, chat, chat).Scan(&now)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return do(now)
 }
 
 // interrupted is why messages of an earlier process failed.

@@ -446,3 +446,68 @@ func testSequence(t *testing.T, open opener) {
 		t.Errorf("got %d, want %d", seq, future+1)
 	}
 }
+
+// A person is first known by a hidden address alone. When the phone number becomes known, the
+// conversation is one.
+func testMerging(t *testing.T, open opener) {
+	t.Parallel()
+	m, db := open(t)
+	const lid = "77@lid"
+	hidden := func(id, text string) messages.Message {
+		msg := incoming(id, text)
+		msg.Chat, msg.ChatLID, msg.Sender, msg.SenderLID = lid, lid, lid, lid
+		return msg
+	}
+	reaction := hidden("R", "👍")
+	reaction.Kind, reaction.Target = messages.Reaction, "mine"
+	mine := outgoing("mine", "hello")
+	mine.Chat, mine.ChatLID = lid, lid
+	picture := hidden("picture", "look")
+	picture.Kind, picture.Media = messages.Image, &messages.Media{Type: messages.ImageFile, File: "f.png", State: messages.Stored}
+	twice := hidden("twice", "under both")
+	twin := incoming("twice", "under both")
+	edited := hidden("E", "look here")
+	edited.Kind, edited.Target = messages.Edited, "picture"
+	save(t, m, hidden("A", "who is this?"), mine, reaction, picture, edited, twice)
+	must(t, m.Receive(t.Context(), messages.Receipt{Chat: lid, ChatLID: lid, Person: lid, IDs: []string{"mine"}, Step: messages.ReadIt, At: mine.At, Whole: true}))
+	save(t, m, twin) // before anything says who it is
+	known := incoming("B", "it is me")
+	known.ChatLID, known.SenderLID, known.SenderName = lid, lid, ""
+	save(t, m, known)
+
+	all, total, err := m.InChat(t.Context(), messages.Filter{Chat: ann})
+	must(t, err)
+	if total != 5 {
+		t.Fatalf("%d messages are in the chat: %q", total, texts(all))
+	}
+	for _, msg := range all {
+		if !msg.FromMe && (msg.Sender != ann || msg.Name != "Ann") || msg.ID == "mine" && (len(msg.Reactions) != 1 || msg.Reactions[0].Person != ann) ||
+			msg.ID == "picture" && (msg.Media == nil || msg.Text != "look here") {
+			t.Errorf("got %+v", msg)
+		}
+	}
+	if p, err := m.Progress(t.Context(), ann, "mine"); err != nil || len(p.People) != 1 || p.People[0].Person != ann {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	if v, err := m.Versions(t.Context(), ann, "picture"); err != nil || len(v) != 1 {
+		t.Errorf("got %+v, %v", v, err)
+	}
+	chats, total, err := m.Chats(t.Context(), messages.ChatFilter{})
+	must(t, err)
+	if total != 1 || chats[0].JID != ann || chats[0].LID != lid || chats[0].Unread != 5 {
+		t.Errorf("got %+v", chats)
+	}
+	if found, err := m.Search(t.Context(), "who", 5); err != nil || len(found) != 1 || found[0].Chat != ann {
+		t.Errorf("found %q, %v", texts(found), err)
+	}
+	// What was under way meanwhile is found where it is now.
+	must(t, m.Acknowledged(t.Context(), lid, "mine", mine.At.Add(time.Minute)))
+	if p, err := m.Progress(t.Context(), ann, "mine"); err != nil || !p.At.Equal(mine.At.Add(time.Minute)) {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	var left int
+	must(t, db.QueryRow(`SELECT count(*) FROM "messages" WHERE "chat" = $1`, lid).Scan(&left))
+	if left != 1 { // the one that is there under both
+		t.Errorf("%d are left behind", left)
+	}
+}

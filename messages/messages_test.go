@@ -97,6 +97,7 @@ func exercise(t *testing.T, open opener) {
 		"media":                                 testMedia,
 		"sequence":                              testSequence,
 		"forgetting":                            testForgetting,
+		"merging":                               testMerging,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}

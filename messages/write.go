@@ -150,9 +150,12 @@ func (m *Messages) SavePeople(ctx context.Context, all []Person) error {
 }
 
 func saveContact(ctx context.Context, tx *sql.Tx, p Person) error {
-	_, err := tx.ExecContext(ctx, upsertContact,
-		clean(p.JID), clean(p.LID), clean(p.Name), clean(p.PushName), clean(p.BusinessName))
-	return err
+	jid, lid := clean(p.JID), clean(p.LID)
+	fresh, err := changed(tx.ExecContext(ctx, upsertContact, jid, lid, clean(p.Name), clean(p.PushName), clean(p.BusinessName)))
+	if err != nil || !fresh {
+		return err
+	}
+	return merge(ctx, tx, lid, jid)
 }
 
 func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) error) error {
