@@ -371,7 +371,7 @@ func (r *runner) judge(q *queue, a *Attempt) {
 		h.paused = now
 		log.Warn("webhook is paused: it has taken nothing for long", "since", h.since, "error", a.Error)
 	case h.failures == tripAfter:
-		log.Warn("webhook takes nothing", "error", a.Error)
+		log.Info("webhook takes nothing", "error", a.Error)
 	}
 	if !h.paused.IsZero() {
 		q.next = now.Add(r.pace.paused)
