@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"switchboard/gowa/gowatest"
 	"switchboard/messages"
@@ -400,6 +401,62 @@ func TestKeyOfANumber(t *testing.T) {
 	grace.receives(own, "last")
 	for text, times := range grace.texts(own) {
 		if times != 1 {
+			t.Errorf("%q arrived %d times", text, times)
+		}
+	}
+}
+
+// A message that is to be sent later waits, says so, and is sent when it is time, also when
+// the worker was killed meanwhile. With a pace everything has its turn.
+func TestQueueOfANumber(t *testing.T) {
+	t.Parallel()
+	network := startNetwork(t)
+	ada, grace := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
+	_, api := startPanelWithToken(t, network)
+	number := api.pair(api.create("Business 01").ID, ada)
+	path := "/instances/" + number.ID
+	type sent struct {
+		MessageID string `json:"message_id"`
+		QueueID   string `json:"queue_id"`
+		Status    string `json:"status"`
+	}
+	state := func(id string) (got sent) {
+		t.Helper()
+		api.call(http.MethodGet, path+"/messages/"+id, nil, http.StatusOK, &got)
+		return got
+	}
+	var later, never, now sent
+	api.call(http.MethodPost, path+"/messages", map[string]any{"to": friend, "text": "later", "send_at": time.Now().Add(4 * time.Second)}, http.StatusAccepted, &later)
+	api.call(http.MethodPost, path+"/messages", map[string]any{"to": friend, "text": "never", "send_at": time.Now().Add(time.Hour)}, http.StatusAccepted, &never)
+	if got := state(later.MessageID); got.Status != "queued" || got.QueueID != later.QueueID {
+		t.Errorf("what waits is %+v", got)
+	}
+	network.must(syscall.Kill(api.get(number.ID).PID, syscall.SIGKILL))
+	grace.receives(own, "later")
+	poll(t, "it counts as delivered", func() bool { return state(later.MessageID).Status == "delivered" }, nil)
+
+	api.becomes(number.ID, "connected")
+	api.call(http.MethodPatch, path+"/settings", map[string]any{"per_minute": 60}, http.StatusOK, nil)
+	began := time.Now()
+	for n := range 3 {
+		api.call(http.MethodPost, path+"/messages", map[string]any{"to": friend, "text": fmt.Sprint("turn ", n)}, http.StatusOK, &now)
+	}
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("three messages at one a second took %v", took)
+	}
+	grace.receives(own, "turn 2")
+
+	var queue struct{ Data []struct{ ID string } }
+	api.call(http.MethodGet, path+"/queue", nil, http.StatusOK, &queue)
+	if len(queue.Data) != 1 || queue.Data[0].ID != never.QueueID {
+		t.Errorf("the queue is %+v", queue)
+	}
+	api.call(http.MethodDelete, path+"/queue/"+never.QueueID, nil, http.StatusNoContent, nil)
+	if got := state(never.MessageID); got.Status != "failed" {
+		t.Errorf("what was taken back is %+v", got)
+	}
+	for text, times := range grace.texts(own) {
+		if times != 1 || text == "never" {
 			t.Errorf("%q arrived %d times", text, times)
 		}
 	}

@@ -20,8 +20,14 @@ type Book struct {
 	Fence func(ctx context.Context, tx *sql.Tx) error
 }
 
-const columns = `"id", coalesce("key", ''), "hash", "path", "chat", "parameters", "files", "message_id", "state", "due_at", "retry_at",
-	"attempts", "stranger", "status", "answer", "reason", "created_at", "changed_at"`
+// What is read of a send: all of it, or all but what it would need to be done, which may be
+// large.
+const (
+	columns = `"id", coalesce("key", ''), "hash", "path", "chat", "parameters", "files", ` + others
+	brief   = `"id", coalesce("key", ''), "hash", "path", "chat", '', "files", ` + others
+	others  = `"message_id", "state", "due_at", "retry_at",
+		"attempts", "stranger", "status", "answer", "reason", "created_at", "changed_at"`
+)
 
 // add notes a new send. If one with its key is there already, that one comes back, and
 // fresh is false.
@@ -134,10 +140,20 @@ func (b Book) prune(ctx context.Context, before time.Time) error {
 	})
 }
 
-// Queue returns what waits or is being worked on, in the order in which it is due.
+// Queue returns what waits or is being worked on, in the order in which it is due, without
+// its parameters.
 func (b Book) Queue(ctx context.Context, limit int) ([]Send, error) {
-	return scan(b.DB.QueryContext(ctx, `SELECT `+columns+` FROM "sends" WHERE "state" = 'waiting' OR ("state" = 'working' AND "parameters" <> '')
+	return scan(b.DB.QueryContext(ctx, `SELECT `+brief+` FROM "sends" WHERE "state" = 'waiting' OR ("state" = 'working' AND "parameters" <> '')
 		ORDER BY "due_at", "id" LIMIT $1`, limit))
+}
+
+// count returns how much waits.
+func (b Book) count(ctx context.Context) (n int, err error) {
+	err = b.DB.QueryRowContext(ctx, `SELECT count(*) FROM "sends" WHERE "state" = 'waiting'`).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count what waits: %w", err)
+	}
+	return n, nil
 }
 
 // OfMessage returns the send that a message comes from; false if there is none.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,8 +48,10 @@ type Do func(ctx context.Context, s Send) Answer
 type Queue struct {
 	o Options
 
+	pace   atomic.Pointer[settings.Pace]
+	adding sync.Mutex // a key is looked up and taken by one at a time
+
 	mu     sync.Mutex
-	pace   settings.Pace
 	active map[string]bool          // by id: is being worked on
 	over   map[string]chan struct{} // by id: closed when that has ended
 	pruned time.Time
@@ -62,22 +65,20 @@ type Queue struct {
 
 // New returns a queue that works off nothing until it runs.
 func New(o Options) *Queue {
-	return &Queue{o: o, active: map[string]bool{}, over: map[string]chan struct{}{}, wake: make(chan struct{}, 1)}
+	q := &Queue{o: o, active: map[string]bool{}, over: map[string]chan struct{}{}, wake: make(chan struct{}, 1)}
+	q.pace.Store(&settings.Pace{})
+	return q
 }
 
 // Apply has the queue go by a number's pace from now on.
 func (q *Queue) Apply(s settings.Settings) {
-	q.mu.Lock()
-	q.pace = s.Pace
-	q.mu.Unlock()
+	q.pace.Store(&s.Pace)
 	q.look()
 }
 
 // Paced reports whether what is sent has to wait for its turn.
 func (q *Queue) Paced() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return on(q.pace)
+	return on(*q.pace.Load())
 }
 
 // look has the goroutine look at the queue again.
@@ -135,32 +136,37 @@ func (q *Queue) begin(ctx context.Context, s Send) (_ Send, fresh, mine bool, er
 	s.ID, s.MessageID, s.CreatedAt = newID(), q.o.MessageID(), time.Now()
 	q.prune(ctx)
 	for {
-		q.mu.Lock()
-		kept, fresh, err := q.o.Book.add(ctx, s)
-		if err == nil && kept.Hash != s.Hash {
-			err = reused()
+		kept, fresh, mine, over, err := q.claim(ctx, s)
+		if err != nil || over == nil {
+			return kept, fresh, mine, err
 		}
-		if err != nil {
-			q.mu.Unlock()
-			return s, false, false, err
-		}
-		if kept.State != Working {
-			q.mu.Unlock()
-			return kept, false, false, nil
-		}
-		if mine := !q.active[kept.ID]; mine {
-			q.active[kept.ID] = true
-			q.mu.Unlock()
-			return kept, fresh, true, nil
-		}
-		over := q.overOf(kept.ID)
-		q.mu.Unlock()
 		select {
 		case <-over:
 		case <-ctx.Done():
 			return s, false, false, fault.New(fault.Conflict, "The request with this Idempotency-Key is still being worked on. Ask again in a moment.")
 		}
 	}
+}
+
+// claim is one try of begin. over is closed when whoever works on it has ended; nil if
+// nobody else does.
+func (q *Queue) claim(ctx context.Context, s Send) (kept Send, fresh, mine bool, over <-chan struct{}, err error) {
+	q.adding.Lock()
+	defer q.adding.Unlock()
+	kept, fresh, err = q.o.Book.add(ctx, s)
+	if err == nil && kept.Hash != s.Hash {
+		err = reused()
+	}
+	if err != nil || kept.State != Working {
+		return kept, false, false, nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.active[kept.ID] {
+		return kept, false, false, q.overOf(kept.ID), nil
+	}
+	q.active[kept.ID] = true
+	return kept, fresh, true, nil, nil
 }
 
 func reused() error {
@@ -224,9 +230,9 @@ func (q *Queue) Put(ctx context.Context, s Send, uploads map[string]Upload) (Sen
 	s.ID, s.MessageID, s.CreatedAt, s.State = newID(), q.o.MessageID(), time.Now(), Waiting
 	s.Due = later(s.CreatedAt, s.Due)
 	q.prune(ctx)
-	if waiting, err := q.o.Book.Queue(ctx, mostWait); err != nil {
+	if n, err := q.o.Book.count(ctx); err != nil {
 		return s, err
-	} else if len(waiting) >= mostWait {
+	} else if n >= mostWait {
 		return s, fault.New(fault.Throttled, "Ten thousand messages of this number wait already. Try again when there are less.")
 	}
 	if err := q.store(&s, uploads); err != nil {

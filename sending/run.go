@@ -66,9 +66,7 @@ func (q *Queue) turn(ctx context.Context, do Do) (wait time.Duration, err error)
 	if err != nil {
 		return 0, err
 	}
-	q.mu.Lock()
-	pace := q.pace
-	q.mu.Unlock()
+	pace := *q.pace.Load()
 	now := time.Now()
 	var first time.Time
 	held := map[string]bool{} // chats whose first message is not due yet
@@ -104,6 +102,10 @@ func (q *Queue) turn(ctx context.Context, do Do) (wait time.Duration, err error)
 
 // one does a send.
 func (q *Queue) one(ctx context.Context, s Send, stranger bool, do Do) error {
+	s, err := q.o.Book.byID(ctx, s.ID) // with its parameters
+	if err != nil {
+		return err
+	}
 	ok, err := q.o.Book.take(ctx, s.ID, stranger)
 	if err != nil || !ok {
 		return err
