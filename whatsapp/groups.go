@@ -273,18 +273,11 @@ func (s *Session) ChangeMembers(ctx context.Context, id, change string, persons 
 
 // reachable parts persons in those who have an account and the others.
 func (a *account) reachable(ctx context.Context, wanted []types.JID) (there []types.JID, out []Outcome, err error) {
-	for _, jid := range wanted {
-		found, err := a.member(ctx, "participants", jid)
-		if errors.Is(err, ErrNotOnWhatsApp) {
-			out = append(out, Outcome{jid.String(), "error", fault.MessageOf(err)})
-			continue
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		there = append(there, found)
+	there, gone, err := a.sift(ctx, wanted)
+	for _, jid := range gone {
+		out = append(out, Outcome{jid.String(), "error", fault.MessageOf(notOnWhatsApp("participants", "+"+jid.User))})
 	}
-	return there, out, nil
+	return there, out, err
 }
 
 // within finds persons among a group's members, in the form that the group uses for them.

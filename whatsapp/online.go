@@ -212,36 +212,47 @@ func (a *account) member(ctx context.Context, field string, jid types.JID) (type
 
 // members is member for several, with one question at most.
 func (a *account) members(ctx context.Context, field string, all []types.JID) ([]types.JID, error) {
-	out := make([]types.JID, len(all))
+	there, gone, err := a.sift(ctx, all)
+	if err == nil && len(gone) > 0 {
+		err = notOnWhatsApp(field, "+"+gone[0].User)
+	}
+	return there, err
+}
+
+// sift parts people in those who have an account, in the order given and with the address
+// that WhatsApp has for them, and those who have none.
+func (a *account) sift(ctx context.Context, all []types.JID) (there, gone []types.JID, err error) {
 	var ask []string
-	at := map[string]int{}
-	for i, jid := range all {
-		out[i] = jid
+	for _, jid := range all {
 		if jid.Server != types.DefaultUserServer {
 			continue
 		}
 		if lid, err := a.device.LIDs.GetLIDForPN(ctx, jid); err != nil || lid.IsEmpty() {
-			ask, at["+"+jid.User] = append(ask, "+"+jid.User), i
+			ask = append(ask, "+"+jid.User)
 		}
 	}
-	if len(ask) == 0 {
-		return out, nil
+	answers := map[string]types.IsOnWhatsAppResponse{}
+	if len(ask) > 0 {
+		found, err := a.client.IsOnWhatsApp(ctx, ask)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, f := range found {
+			answers[f.Query] = f
+		}
 	}
-	found, err := a.client.IsOnWhatsApp(ctx, ask)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range found {
-		i, asked := at[f.Query]
+	for _, jid := range all {
+		f, asked := answers["+"+jid.User]
 		switch {
-		case !asked:
-		case !f.IsIn:
-			return nil, notOnWhatsApp(field, f.Query)
+		case jid.Server != types.DefaultUserServer || !asked:
+			there = append(there, jid)
+		case f.IsIn:
+			there = append(there, numbered(f, jid))
 		default:
-			out[i] = numbered(f, all[i])
+			gone = append(gone, jid)
 		}
 	}
-	return out, nil
+	return there, gone, nil
 }
 
 // numbered is the phone-number address in an answer, else if there is none.
