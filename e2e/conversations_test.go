@@ -115,6 +115,14 @@ func conversations(t *testing.T, database ...string) {
 		byText[m.Content] = m
 	}
 	hello, shown, back := byText["Hello"], byText["a picture"], byText["Hello back"]
+	var file struct {
+		Type string `json:"media_type"`
+		Size int64  `json:"file_size"`
+	}
+	r.call("GET /message/{message_id}/download", "/message/"+picture.ID+"/download?phone="+friend, nil, &file)
+	if file.Type != "image" || file.Size != shown.FileLength {
+		t.Errorf("the file is %+v", file)
+	}
 	if hello.IsFromMe || hello.SenderJID != with || !back.IsFromMe || back.SenderJID != own+"@s.whatsapp.net" ||
 		shown.MediaType != "image" || shown.ID != picture.ID || shown.FileLength == 0 {
 		t.Errorf("the messages are %+v", all.Data)

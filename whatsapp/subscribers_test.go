@@ -326,3 +326,29 @@ func TestAutomaticAnswers(t *testing.T) {
 		t.Errorf("answered %v, want %v", answers, want)
 	}
 }
+
+// A call is kept and told, and declined only if the settings say so.
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	p, s, owner, o := subscribed(t, settings.Settings{})
+	friend := newPhone(t, "Friend")
+	from := friend.Number() + "@s.whatsapp.net"
+	call, err := friend.Call(within(t), owner.Number())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.event(t, "call.offer", map[string]any{"call_id": call.ID, "from": from, "auto_rejected": false})
+	if err := friend.EndCall(within(t), call.ID); err != nil {
+		t.Fatal(err)
+	}
+	outcome := func(id string, want messages.Outcome) func(messages.Message) bool {
+		return func(m messages.Message) bool { return m.ID == id && m.Call != nil && m.Call.Outcome == want }
+	}
+	p.one("the missed call", outcome(call.ID, messages.Missed))
+	s.Apply(settings.Settings{Automation: settings.Automation{RejectCalls: true}})
+	if call, err = friend.Call(within(t), owner.Number()); err != nil {
+		t.Fatal(err)
+	}
+	o.event(t, "call.offer", map[string]any{"call_id": call.ID, "from": from, "auto_rejected": true})
+	p.one("the declined call", outcome(call.ID, messages.Declined))
+}

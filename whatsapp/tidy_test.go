@@ -69,3 +69,43 @@ func TestRetention(t *testing.T) {
 		})
 	}
 }
+
+// What is stored decides whether there is an automatic answer.
+func TestWhenToKeepQuiet(t *testing.T) {
+	t.Parallel()
+	const chat, reply = "1@s.whatsapp.net", "We are closed."
+	now := time.Now().Truncate(time.Second)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	message := func(id, text string, mine bool, at time.Time) messages.Message {
+		m := messages.Message{Chat: chat, ID: id, Sender: chat, FromMe: mine, Kind: messages.Text, Text: text, At: at}
+		if mine {
+			m.Sender, m.Status = "2@s.whatsapp.net", messages.SentOut
+		}
+		return m
+	}
+	asks := message("ask", "hello?", false, now)
+	for name, test := range map[string]struct {
+		before []messages.Message
+		quiet  bool
+	}{
+		"a stranger":                    {nil, false},
+		"answered yesterday":            {[]messages.Message{message("a", reply, true, ago(25*time.Hour))}, false},
+		"answered today":                {[]messages.Message{message("a", reply, true, ago(time.Hour))}, true},
+		"written to today":              {[]messages.Message{message("a", "see you", true, ago(time.Hour))}, true},
+		"a person who took their time":  {[]messages.Message{message("a", reply, true, ago(25*time.Hour)), message("b", "ok", false, ago(25*time.Hour-time.Minute))}, false},
+		"a machine":                     {[]messages.Message{message("a", reply, true, ago(25*time.Hour)), message("b", "beep", false, ago(25*time.Hour-time.Second))}, true},
+		"a machine that was written to": {[]messages.Message{message("a", "see you", true, ago(25*time.Hour)), message("b", "beep", false, ago(25*time.Hour-time.Second))}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			if err := p.messages.SaveAll(within(t), append(test.before, asks)); err != nil {
+				t.Fatal(err)
+			}
+			why, err := (&Session{messages: p.messages}).keepQuiet(within(t), asks, reply)
+			if err != nil || (why != "") != test.quiet {
+				t.Errorf("got %q, %v", why, err)
+			}
+		})
+	}
+}
