@@ -41,6 +41,7 @@ func (s *server) renderNumber(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
+	n.Stuck = s.stuckWebhooks(r.Context(), n.Instance.ID)
 	return render(w, r, status, views.Show(n))
 }
 

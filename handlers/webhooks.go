@@ -280,3 +280,25 @@ func (s *server) resendDeliveries(w http.ResponseWriter, r *http.Request) error 
 	s.redirect(w, r, "/instances/"+string(inst.ID)+"/deliveries")
 	return nil
 }
+
+// noticeable is how long a webhook takes nothing before the number's own page says so.
+const noticeable = 5 * time.Minute
+
+// stuckWebhooks are those of a number that take nothing. What cannot be found out is told on
+// their own page.
+func (s *server) stuckWebhooks(ctx context.Context, id instances.ID) (stuck []views.Stuck) {
+	list, err := s.Webhooks.List(ctx, id)
+	var how map[string]webhooks.Standing
+	if err == nil && len(list) > 0 {
+		how, err = s.Webhooks.Standings(ctx, id)
+	}
+	if err != nil {
+		s.Log.WarnContext(ctx, "read webhooks failed", "instance", id, "error", err)
+	}
+	for _, w := range list {
+		if st := how[w.ID]; !w.Paused && !st.FailingSince.IsZero() && time.Since(st.FailingSince) >= noticeable {
+			stuck = append(stuck, views.Stuck{URL: w.URL, Since: st.FailingSince, Paused: !st.PausedAt.IsZero()})
+		}
+	}
+	return stuck
+}

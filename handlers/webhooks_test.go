@@ -95,6 +95,18 @@ func TestDeliveryPages(t *testing.T) {
 			}
 		}
 	}
+	if got := b.get("/instances/" + string(known)); strings.Contains(got.body, "webhook-stuck") {
+		t.Errorf("a webhook that works is said to be stuck: %s", got.body)
+	}
+	since := time.Now().Add(-7 * time.Hour).UnixMilli()
+	if _, err := s.database.Exec(`INSERT INTO "endpoints" ("id", "failures", "failing_since", "paused_at", "error") VALUES ($1, 9, $2, $2, 'No.')`, made.ID, since); err != nil {
+		t.Fatal(err)
+	}
+	for _, where := range []string{"", "/webhooks"} {
+		if got := b.get("/instances/" + string(known) + where); !strings.Contains(got.body, "taken nothing for 7 hours") {
+			t.Errorf("a webhook that is paused, at %q: %s", where, got.body)
+		}
+	}
 	path := "/instances/" + string(known) + "/deliveries"
 	got := b.get(path)
 	if n := strings.Count(got.body, `data-testid="delivery"`); got.code != http.StatusOK || n != 2 {

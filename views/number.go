@@ -23,7 +23,8 @@ type Number struct {
 	Backup  Form
 	Delete  Form
 
-	KeepDays int // for which the number can be brought back after it was deleted, 0: not at all
+	Stuck    []Stuck // webhooks that take nothing
+	KeepDays int     // for which the number can be brought back after it was deleted, 0: not at all
 }
 
 // Stage is the part of the number's page that depends on how far the number is. It is

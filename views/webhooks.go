@@ -49,6 +49,13 @@ type OneDelivery struct {
 	Runs     bool
 }
 
+// Stuck is a webhook that has taken nothing for a while.
+type Stuck struct {
+	URL    string
+	Since  time.Time
+	Paused bool // it is tried once an hour only
+}
+
 // WebhookValues are the fields of a webhook as a form has them.
 func WebhookValues(w settings.Webhook) map[string]string {
 	lines := make([]string, 0, len(w.Headers))
