@@ -32,6 +32,7 @@ const (
 	changes               // all but viewers, of numbers that they see
 	makes                 // all but viewers
 	manages               // owners and administrators
+	tries                 // whoever sees the number; what viewers may try there is nothing that changes
 	copies                // owners and administrators, of numbers that they see
 )
 
@@ -49,12 +50,14 @@ var panelRoutes = map[access]string{
 	looks: `
 		GET /instances/{id}/webhooks   GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
+		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
 		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
 	changes: `
 		POST /instances/{id}/settings   POST /instances/{id}/rename   POST /instances/{id}/delete   POST /instances/{id}/messages
 		POST /instances/{id}/start   POST /instances/{id}/stop   POST /instances/{id}/restart   POST /instances/{id}/reconnect
 		POST /instances/{id}/logout   POST /instances/{id}/pair   POST /instances/{id}/pair-phone
+		POST /instances/{id}/proxy   POST /instances/{id}/proxy/test
 		POST /instances/{id}/passkey   POST /instances/{id}/passkey/confirm
 		POST /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}/pause   POST /instances/{id}/webhooks/{webhook}/resume
 		POST /instances/{id}/webhooks/{webhook}/delete   POST /instances/{id}/webhooks/{webhook}/reveal   POST /instances/{id}/webhooks/{webhook}/rotate
@@ -70,6 +73,7 @@ var panelRoutes = map[access]string{
 		POST /webhooks/{webhook}/delete   POST /webhooks/{webhook}/reveal   POST /webhooks/{webhook}/rotate
 		GET /groups/new   POST /groups   GET /groups/{group}   POST /groups/{group}   POST /groups/{group}/delete
 		GET /system   POST /system/restore   POST /system/deleted/{file}/restore   POST /system/deleted/{file}/forget`,
+	tries:  `POST /instances/{id}/api`,
 	copies: `POST /instances/{id}/backup`,
 }
 
@@ -80,8 +84,10 @@ var apiRoutes = map[access]string{
 		GET /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}
 		GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		POST /instances/{id}/user/lookup   GET /instances/{id}/user/blocked   GET /instances/{id}/user/resolve   GET /instances/{id}/community/groups
+		GET /instances/{id}/messages/{message}   GET /instances/{id}/queue
 		GET /instances/{id}/api   GET /instances/{id}/api/*`,
 	changes: `
+		POST /instances/{id}/messages   DELETE /instances/{id}/queue/{send}
 		POST /instances/{id}/chat/{chat_jid}/mute   POST /instances/{id}/chat/{chat_jid}/unread   POST /instances/{id}/community
 		POST /instances/{id}/community/groups   POST /instances/{id}/newsletter   POST /instances/{id}/newsletter/follow
 		POST /instances/{id}/newsletter/mute   POST /instances/{id}/user/about   POST /instances/{id}/user/blocked
@@ -106,7 +112,7 @@ var apiRoutes = map[access]string{
 var gatewayRoutes = map[access]string{
 	signed:  `GET /   GET /app/info   GET /app/devices   GET /ws   GET /devices`,
 	looks:   `GET /devices/{device}   GET /devices/{device}/status`,
-	changes: `DELETE /devices/{device}   GET /devices/{device}/login   POST /devices/{device}/login/code   POST /devices/{device}/logout   POST /devices/{device}/reconnect`,
+	changes: `GET /devices/{device}/webhook   PATCH /devices/{device}/webhook   DELETE /devices/{device}   GET /devices/{device}/login   POST /devices/{device}/login/code   POST /devices/{device}/logout   POST /devices/{device}/reconnect`,
 	makes:   `POST /devices`,
 }
 
@@ -180,7 +186,7 @@ func newOffice(t *testing.T) *office {
 		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Settings: o.settings, Webhooks: o.webhooks, Logs: mounted.Logs,
 		Usage: func(instances.ID, int) (resources.Usage, bool) { return resources.Usage{}, false },
 	})
-	g := gateway.New(gateway.Options{Instances: o.numbers, Auth: o.auth, Log: mounted.Log})
+	g := gateway.New(gateway.Options{Instances: o.numbers, Auth: o.auth, Settings: o.settings, Log: mounted.Log})
 	o.api, o.gateway = a.(chi.Routes), g.(chi.Routes)
 	mounted.Auth, mounted.API, mounted.Gateway = o.auth, a, g
 	o.handler = New(mounted)
@@ -266,7 +272,7 @@ func (answering) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func path(pattern string, id instances.ID) string {
 	return strings.NewReplacer("{id}", string(id), "{device}", string(id), "{token}", "none", "{session}", "none", "{key}", "none",
-		"{webhook}", "none", "{delivery}", "none", "{person}", "17", "{passkey}", "none", "{file}", "none", "{chat_jid}", "491701234567@s.whatsapp.net", "{user}", "17", "{group}", "none", "/*", "/user/info").Replace(pattern)
+		"{webhook}", "none", "{delivery}", "none", "{person}", "17", "{passkey}", "none", "{file}", "none", "{message}", "none", "{send}", "none", "{chat_jid}", "491701234567@s.whatsapp.net", "{user}", "17", "{group}", "none", "/*", "/user/info").Replace(pattern)
 }
 
 // want is what somebody should get for a route: 0 for anything that is no refusal. role ""
@@ -278,9 +284,9 @@ func want(a access, role auth.Role, id instances.ID) int {
 		return 0
 	case role == "":
 		return http.StatusUnauthorized
-	case a == copies && !sees:
+	case (a == copies || a == tries) && !sees:
 		return http.StatusNotFound
-	case (a == manages || a == copies) && role != auth.Owner && role != auth.Administrator, (a == makes || a == changes) && role == auth.Viewer:
+	case (a == manages || a == copies) && role != auth.Owner && role != auth.Administrator, (a == makes || a == changes || a == tries) && role == auth.Viewer:
 		return http.StatusForbidden
 	case (a == looks || a == polls || a == changes) && !sees:
 		return http.StatusNotFound
@@ -292,7 +298,9 @@ func want(a access, role auth.Role, id instances.ID) int {
 // names something besides a number that does not exist, the answer may say so.
 func unlike(r routed, got, want int) bool {
 	refusal := []int{http.StatusUnauthorized, http.StatusForbidden}
-	if strings.Count(r.pattern, "{") == 0 || strings.Count(r.pattern, "{") == 1 && (strings.Contains(r.pattern, "{id}") || strings.Contains(r.pattern, "{device}")) {
+	// What is tried there is named in the form; without a name there is no such operation.
+	tries := r.String() == "POST /instances/{id}/api"
+	if !tries && (strings.Count(r.pattern, "{") == 0 || strings.Count(r.pattern, "{") == 1 && (strings.Contains(r.pattern, "{id}") || strings.Contains(r.pattern, "{device}"))) {
 		refusal = append(refusal, http.StatusNotFound)
 	}
 	if want == 0 {
@@ -412,7 +420,7 @@ func (o *office) programs(t *testing.T, r routed, prefix string, a access) {
 	switch {
 	case a == manages:
 		needed = auth.Admin
-	case strings.HasPrefix(r.pattern, "/send"), strings.HasPrefix(r.pattern, "/instances/{id}/chat/"):
+	case strings.HasPrefix(r.pattern, "/send"), strings.HasPrefix(r.pattern, "/instances/{id}/chat/"), r.String() == "POST /instances/{id}/messages", r.String() == "DELETE /instances/{id}/queue/{send}":
 		needed = auth.Send
 	case a == changes || a == makes:
 		needed = auth.Manage

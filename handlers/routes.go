@@ -79,6 +79,7 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}", s.page(s.showNumber))
 			r.Get("/instances/{id}/access", s.page(s.showAccess))
 			r.Get("/instances/{id}/queue", s.page(s.showQueue))
+			r.Get("/instances/{id}/proxy", s.page(s.showProxy))
 			r.Get("/instances/{id}/api", s.page(s.showReference))
 			r.Get("/instances/{id}/api/openapi.json", s.page(s.showOpenAPI))
 			r.Post("/instances/{id}/api", s.page(s.tryOperation))
@@ -149,6 +150,9 @@ func (s *server) routes() chi.Router {
 				r.Post("/instances/{id}/queue/{send}/cancel", s.page(s.cancelSend))
 				r.Post("/instances/{id}/keys", s.page(s.createKey))
 				r.Post("/instances/{id}/keys/{key}/revoke", s.page(s.revokeKey))
+
+				r.Post("/instances/{id}/proxy", s.page(s.changeProxy))
+				r.Post("/instances/{id}/proxy/test", s.page(s.testProxy))
 
 				r.Post("/instances/{id}/start", s.page(s.command(s.Instances.Start)))
 				r.Post("/instances/{id}/stop", s.page(s.command(s.Instances.Stop)))

@@ -124,6 +124,9 @@ type Options struct {
 	Secure bool
 	// Audit is the record of what people do; nil keeps none.
 	Audit *audit.Log
+	// ThroughProxy tries whether WhatsApp can be reached through a proxy; what it cannot is a
+	// fault that says why.
+	ThroughProxy func(ctx context.Context, address string) error
 	// Mail sends invitations; nil where no mail server is set.
 	Mail Mailer
 	// BasePath is the sub-path below which a reverse proxy shows the panel, "/sub" or "".

@@ -8,6 +8,10 @@ import (
 // Apply has the session work by s from now on. The report tells its revision.
 func (s *Session) Apply(now settings.Settings) {
 	before := s.set.Swap(&now)
+	if before.Proxy != now.Proxy {
+		s.network.goThrough(now.Proxy)
+		s.network.anew()
+	}
 	s.mu.Lock()
 	s.report.Settings = now.Revision
 	close(s.changed)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+
+	"switchboard/proxies"
 )
 
 // Simulator names a simulated WhatsApp network.
@@ -34,14 +36,20 @@ type network struct {
 	dialer    net.Dialer
 	simulator string // host:port, "" for the real network
 
+	// direct reaches a proxy; nil: without guard. proxy is the way through it, nil for none.
+	direct proxies.Dial
+	proxy  atomic.Pointer[proxies.Dial]
+
 	heard atomic.Int64 // Unix nanoseconds when bytes last arrived on the session's socket
 
 	mu   sync.Mutex
 	line net.Conn // the session's newest socket
+
+	media *http.Transport // the newest for media
 }
 
-func newNetwork(sim *Simulator) *network {
-	n := &network{dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}}
+func newNetwork(sim *Simulator, direct proxies.Dial) *network {
+	n := &network{dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}, direct: direct}
 	if sim != nil {
 		n.simulator = sim.Addr
 		whatsmeow.WACertPubKey = sim.RootKey
@@ -55,7 +63,11 @@ func (n *network) equip(client *whatsmeow.Client, open time.Duration) {
 	socket := &http.Client{Transport: n.transport(n.dialLine), Timeout: open}
 	client.SetPreLoginHTTPClient(socket)
 	client.SetWebsocketHTTPClient(socket)
-	client.SetMediaHTTPClient(&http.Client{Transport: n.transport(n.dial), Timeout: mediaTimeout})
+	media := n.transport(n.dial)
+	n.mu.Lock()
+	n.media = media
+	n.mu.Unlock()
+	client.SetMediaHTTPClient(&http.Client{Transport: media, Timeout: mediaTimeout})
 }
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -83,7 +95,30 @@ func (n *network) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if n.simulator != "" {
 		addr = n.simulator
 	}
+	if through := n.proxy.Load(); through != nil {
+		return (*through)(ctx, network, addr)
+	}
 	return n.dialer.DialContext(ctx, network, addr)
+}
+
+// goThrough makes every later connection go through the proxy at that address, "" for none.
+// One that cannot be used lets nothing out: traffic that was to go through a proxy never
+// goes without.
+func (n *network) goThrough(address string) {
+	if address == "" {
+		n.proxy.Store(nil)
+		return
+	}
+	u, err := proxies.Parse(address)
+	direct := n.direct
+	if direct == nil {
+		direct = n.dialer.DialContext
+	}
+	dial := proxies.Dial(func(context.Context, string, string) (net.Conn, error) { return nil, err })
+	if err == nil {
+		dial = proxies.Through(u, direct)
+	}
+	n.proxy.Store(&dial)
 }
 
 // dialLine dials the socket that carries the session.
@@ -105,6 +140,17 @@ func (n *network) lastHeard() time.Time {
 		return time.Unix(0, at)
 	}
 	return time.Time{}
+}
+
+// anew drops every connection, so that the next ones go the way that is set now.
+func (n *network) anew() {
+	n.mu.Lock()
+	media := n.media
+	n.mu.Unlock()
+	if media != nil {
+		media.CloseIdleConnections()
+	}
+	n.cut()
 }
 
 // cut closes the session's socket under whatsmeow, which then takes the line for lost at

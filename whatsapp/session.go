@@ -27,6 +27,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
+	"switchboard/proxies"
 	"switchboard/settings"
 	"switchboard/whatsapp/serial"
 )
@@ -37,6 +38,10 @@ type Options struct {
 	Dialect   string  // in which whatsmeow has to speak to Keys
 	Messages  *messages.Messages
 	Simulator *Simulator // nil: the real network
+	// Direct makes the connection to a number's proxy; nil makes any. Settings are those that
+	// the session begins with: not even its first connection goes another way.
+	Direct   proxies.Dial
+	Settings settings.Settings
 	// Media is the folder for media; "" for keeping none. It is made when it is needed.
 	// MediaSpace is how many bytes all of them together may have; 0: no limit.
 	Media      string
@@ -109,7 +114,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	s := &Session{
 		log: o.Log, messages: o.Messages,
 		store:   sqlstore.NewWithDB(o.Keys, o.Dialect, bridge(o.Log)),
-		network: newNetwork(o.Simulator),
+		network: newNetwork(o.Simulator, o.Direct),
 		pace:    usualPace, onStatus: o.OnStatus,
 		inbox: make(chan func(*keeper), 64),
 		stop:  make(chan struct{}), done: make(chan struct{}),
@@ -120,7 +125,8 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if o.pace != nil {
 		s.pace = *o.pace
 	}
-	s.set.Store(&settings.Settings{})
+	s.set.Store(&o.Settings)
+	s.network.goThrough(o.Settings.Proxy)
 	if err := s.store.Upgrade(ctx); errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) {
 		return nil, fault.Wrap(fault.Unavailable,
 			"The keys of this number were written by a newer version of Switchboard. Update Switchboard to go on.", errors.Join(ErrNewer, err))

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,9 +12,11 @@ import (
 	"switchboard/control"
 	"switchboard/egress"
 	"switchboard/engine"
+	"switchboard/fault"
 	"switchboard/isolation"
 	"switchboard/lease"
 	"switchboard/messages"
+	"switchboard/settings"
 	"switchboard/turnstile"
 	"switchboard/webhooks"
 	"switchboard/whatsapp"
@@ -109,7 +112,14 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 	}
 	store := messages.New(db.main, append(options, messages.WithOutbox(db.hooks))...)
 	db.herald = newHerald(store, db.hooks, log)
+	var set settings.Settings
+	if len(doc.Settings) > 0 {
+		if err := json.Unmarshal(doc.Settings, &set); err != nil {
+			return db, nil, fault.Wrap(fault.Invalid, "The settings of this number cannot be read.", err)
+		}
+	}
 	session, err := whatsapp.Open(ctx, whatsapp.Options{
+		Direct: egress.New(doc.EgressAllow).DialContext, Settings: set,
 		Keys: db.keys, Dialect: dialect, Messages: store, Simulator: simulated, Log: log, OnStatus: db.herald.tell,
 		Media: filepath.Join(doc.Dir, "media"), MediaSpace: doc.Limits.Disk / 4 * 3,
 	})

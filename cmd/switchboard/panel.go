@@ -207,6 +207,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Simulated:      c.Simulator() != nil,
 		PhoneURL:       o.phoneURL,
 		Audit:          record,
+		ThroughProxy:   throughProxy(c),
 		System:         system{s.store, databases, supervisor, &moving.Live{In: keeping.in, Kept: kept, Take: supervisor.Take}, share},
 		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
 		Mail:           mail,
