@@ -49,15 +49,14 @@ var panelRoutes = map[access]string{
 		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
 		GET /instances/{id}/webhooks   GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
-		GET /instances/{id}   GET /instances/{id}/access   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
-		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
+		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/queue   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
 	changes: `
 		POST /instances/{id}/settings   POST /instances/{id}/rename   POST /instances/{id}/delete   POST /instances/{id}/messages
 		POST /instances/{id}/start   POST /instances/{id}/stop   POST /instances/{id}/restart   POST /instances/{id}/reconnect
 		POST /instances/{id}/logout   POST /instances/{id}/pair   POST /instances/{id}/pair-phone
-		POST /instances/{id}/proxy   POST /instances/{id}/proxy/test
+		POST /instances/{id}/proxy   POST /instances/{id}/proxy/test   POST /instances/{id}/queue/{send}/cancel
 		POST /instances/{id}/passkey   POST /instances/{id}/passkey/confirm
 		POST /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}/pause   POST /instances/{id}/webhooks/{webhook}/resume
 		POST /instances/{id}/webhooks/{webhook}/delete   POST /instances/{id}/webhooks/{webhook}/reveal   POST /instances/{id}/webhooks/{webhook}/rotate
