@@ -15,6 +15,6 @@ func (s *server) forward(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	_, path, _ := strings.Cut(r.URL.EscapedPath(), "/instances/"+string(id)+"/api")
-	relay.Relay{Worker: worker, Path: path, Fail: s.fail}.ServeHTTP(w, r)
+	relay.Relay{Worker: worker, Path: path, Base: s.URL + "/api/v1/instances/" + string(id) + "/api", Fail: s.fail}.ServeHTTP(w, r)
 	return nil
 }

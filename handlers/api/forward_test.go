@@ -50,6 +50,9 @@ func TestForward(t *testing.T) {
 				t.Errorf("the worker sees the header %s", name)
 			}
 		}
+		if base := r.Header.Get("Switchboard-Base"); base != "https://panel.example/wa/api/v1/instances/support_20261123070000/api" {
+			t.Errorf("the links of the answer would begin with %s", base)
+		}
 		http.SetCookie(w, &http.Cookie{Name: "switchboard", Value: "planted"})
 		w.Header().Set("X-Device-Id", r.Header.Get("X-Device-Id"))
 		w.WriteHeader(http.StatusTeapot)
