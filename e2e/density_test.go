@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -14,10 +15,15 @@ import (
 // fleetSize is how many numbers BenchmarkDensity runs: go test ./e2e -bench Density -numbers 200
 var fleetSize = flag.Int("numbers", 10, "count of numbers in BenchmarkDensity")
 
-// What BenchmarkDensity takes: time for a fleet to become quiet, and time over which it is
-// watched.
+// traffic makes BenchmarkDensity measure once more after so many messages of each number in
+// each direction, which stand for what an hour or a day brings.
+var traffic = flag.Int("traffic", 0, "messages to and from each number in BenchmarkDensity, before it measures a second time")
+
+// What BenchmarkDensity takes: time for a fleet to become quiet after its start, and after
+// traffic, and time over which it is watched.
 const (
 	quietAfter = 10 * time.Second
+	quietAgain = 2*time.Minute + quietAfter // memory goes back a minute after it was used, at most two
 	watched    = 30 * time.Second
 )
 
@@ -33,6 +39,8 @@ func BenchmarkDensity(b *testing.B) {
 	f.stop()
 	began := time.Now()
 	f.restart(b)
+	f.now()
+	b.ReportMetric(time.Since(began).Seconds(), "s-to-panel")
 	f.connected()
 	b.ReportMetric(time.Since(began).Seconds(), "s-to-all-connected")
 	pids := make([]int, 0, *fleetSize)
@@ -41,11 +49,8 @@ func BenchmarkDensity(b *testing.B) {
 	}
 	<-time.After(quietAfter)
 
-	var all memory
-	for _, pid := range pids {
-		all.add(readMemory(b, pid))
-	}
 	each := float64(len(pids)) * 1024
+	all := memoryOf(b, pids)
 	b.ReportMetric(float64(all.private)/each, "MiB-private/number")
 	b.ReportMetric(float64(all.anonymous)/each, "MiB-anonymous/number")
 	b.ReportMetric(float64(all.proportional)/each, "MiB-proportional/number")
@@ -57,6 +62,39 @@ func BenchmarkDensity(b *testing.B) {
 	share := func(spent time.Duration) float64 { return 100 * spent.Seconds() / watched.Seconds() }
 	b.ReportMetric(share(busy(b, pids...)-before), "%core-numbers")
 	b.ReportMetric(share(busy(b, panel)-own), "%core-panel")
+	if *traffic == 0 {
+		return
+	}
+	f.chatter(*traffic)
+	<-time.After(quietAgain)
+	b.ReportMetric(float64(memoryOf(b, pids).private)/each, "MiB-private-after-traffic/number")
+}
+
+// chatter lets a phone write to every number so many times, and every number to that phone.
+func (f *fleet) chatter(count int) {
+	talker := f.network.addPhone("491702222222", "Talker")
+	var talking sync.WaitGroup
+	for i, inst := range f.numbers {
+		talking.Go(func() {
+			for n := range count {
+				talker.send(f.phones[i].number, fmt.Sprintf("question %d", n))
+				f.api.send(inst.ID, talker.number, fmt.Sprintf("answer %d", n))
+			}
+		})
+	}
+	talking.Wait()
+	for _, inst := range f.numbers {
+		poll(f.t, "all that was sent to "+inst.ID+" is stored", func() bool { return len(f.panel.talk(inst).in) >= count }, nil)
+	}
+}
+
+// memoryOf is the memory of many processes together.
+func memoryOf(t testing.TB, pids []int) (all memory) {
+	t.Helper()
+	for _, pid := range pids {
+		all.add(readMemory(t, pid))
+	}
+	return all
 }
 
 // memory of a process, in KiB.
