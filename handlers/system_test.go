@@ -192,8 +192,8 @@ func TestBackupOfANumber(t *testing.T) {
 	}
 	system.away, system.breaks = nil, true
 	defer func() {
-		if v := recover(); v != http.ErrAbortHandler {
-			t.Errorf("a backup that breaks off ends with %v", v)
+		if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("a backup that breaks off ends with %v", err)
 		}
 	}()
 	b.post(path+"/backup", "passphrase", "long enough by far", "again", "long enough by far")

@@ -10,6 +10,7 @@ package turnstile
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -130,15 +131,15 @@ func (t *Turnstile) take() (leave func(), ok bool) {
 		if t.held[place] { // to its own process, every lock is free
 			continue
 		}
-		switch err := t.lock(unix.F_WRLCK, place); err {
-		case nil:
-			t.held[place] = true
-			var once sync.Once
-			return func() { once.Do(func() { t.leave(place) }) }, true
-		case unix.EAGAIN, unix.EACCES: // another process has it
-		default:
+		err := t.lock(unix.F_WRLCK, place)
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+			continue // another process has it
+		}
+		if err != nil {
 			return func() {}, true
 		}
+		t.held[place] = true
+		return sync.OnceFunc(func() { t.leave(place) }), true
 	}
 	return nil, false
 }
