@@ -3,16 +3,21 @@ package instances
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 )
 
-// configureLimit is how long whoever changes settings waits for a worker to take them. One that
-// takes longer gets them behind that: its reports tell which it has.
-const configureLimit = 5 * time.Second
+const (
+	// configureLimit is how long whoever changes settings waits for a worker to take them. One
+	// that takes longer gets them behind that: its reports tell which it has.
+	configureLimit = 5 * time.Second
+	// So many workers are told at once of what is for all.
+	configureAtOnce = 16
+)
 
 // Configure brings the present settings to the worker of a number, or to all workers if id is
-// "". Those of one number are in force when it returns, unless the worker does not answer; they
-// are brought again until it has them.
+// "". They are in force when it returns, save with workers that do not answer at once: those
+// get them again until they have them.
 func (s *Supervisor) Configure(ctx context.Context, id ID) {
 	s.mu.RLock()
 	var all []*runner
@@ -22,18 +27,26 @@ func (s *Supervisor) Configure(ctx context.Context, id ID) {
 		}
 	}
 	s.mu.RUnlock()
-	if id == "" {
-		ctx = s.life
+	var bringing sync.WaitGroup
+	places := make(chan struct{}, configureAtOnce)
+	for _, r := range all {
+		bringing.Go(func() {
+			places <- struct{}{}
+			r.configure(s.life) // also when whoever asked has gone
+			<-places
+		})
 	}
-	bring := func() {
-		for _, r := range all {
-			r.configure(ctx)
-		}
-	}
-	if id == "" {
-		go bring()
-	} else {
-		bring()
+	done := make(chan struct{})
+	go func() {
+		bringing.Wait()
+		close(done)
+	}()
+	limit := time.NewTimer(configureLimit)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-limit.C:
+	case <-ctx.Done():
 	}
 }
 

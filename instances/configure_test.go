@@ -55,9 +55,10 @@ func TestSettingsReachTheWorker(t *testing.T) {
 		}
 		w.settings.Store(2)
 		w.Configure(t.Context(), "")
-		has("for all", 2)
-		if got := w.configured(other); got != 2 {
-			t.Errorf("for all: the other works by %d", got)
+		for _, id := range []ID{id, other} {
+			if got := w.configured(id); got != 2 {
+				t.Errorf("for all: when Configure returns, %s works by %d", id, got)
+			}
 		}
 
 		// A worker that missed a change gets it when it reports next.
