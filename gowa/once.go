@@ -89,8 +89,8 @@ func told(s sending.Send, replayed bool) outcome {
 	switch {
 	case s.Answer.Status != 0:
 		return outcome{status: s.Answer.Status, body: s.Answer.Body, replayed: replayed}
-	case s.State == sending.Cancelled:
-		return outcome{status: http.StatusConflict, Envelope: Envelope{Code: "CONFLICT", Message: "This message was cancelled before it was sent."}}
+	case s.State == sending.Cancelled, s.State == sending.Failed:
+		return outcome{status: http.StatusConflict, Envelope: Envelope{Code: "CONFLICT", Message: "This message was not sent. " + s.Reason}}
 	}
 	text := "Message queued, to be sent as soon as the number's pace allows"
 	if s.Due.After(time.Now()) {

@@ -110,6 +110,10 @@ func (q *Queue) one(ctx context.Context, s Send, stranger bool, do Do) error {
 	if err != nil || !ok {
 		return err
 	}
+	if scheduled := s.Due.After(s.CreatedAt); scheduled && time.Since(s.Due) > giveUp {
+		q.settle(ctx, s, Failed, Answer{}, "Its time was more than a day ago, and the number could not send it then.")
+		return nil
+	}
 	s.Attempts++
 	a := do(ctx, s)
 	if ctx.Err() != nil {
@@ -137,15 +141,20 @@ func (q *Queue) one(ctx context.Context, s Send, stranger bool, do Do) error {
 	default:
 		state, reason = Failed, reasonOf(a)
 	}
+	q.settle(ctx, s, state, a, reason)
+	return nil
+}
+
+// settle notes what became of a send, however long that takes.
+func (q *Queue) settle(ctx context.Context, s Send, state State, a Answer, reason string) {
 	for err := q.o.Book.finish(ctx, s.ID, state, a, reason); err != nil; err = q.o.Book.finish(ctx, s.ID, state, a, reason) {
 		q.o.Log.Warn("end of a send cannot be noted", "error", err)
 		if !sleep(ctx, firstRetry, nil) {
-			return nil
+			return
 		}
 	}
 	q.drop(s)
 	q.ended(s.ID)
-	return nil
 }
 
 func backoff(failures int) time.Duration {

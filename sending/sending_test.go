@@ -64,6 +64,7 @@ func exercise(t *testing.T, name string, open func(*testing.T) *sql.DB) {
 		"not connected":                  testNotConnected,
 		"a worker that ended in between": testAWorkerThatEndedInBetween,
 		"strangers wait":                 testStrangersWait,
+		"its time is long over":          testItsTimeIsLongOver,
 		"old keys are forgotten":         testOldKeysAreForgotten,
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -446,5 +447,26 @@ func testOldKeysAreForgotten(t *testing.T, w *world) {
 	}
 	if list, err := q.List(t.Context(), 10); err != nil || len(list) != 1 || list[0].ID != waits.ID {
 		t.Errorf("waiting are %+v, %v", list, err)
+	}
+}
+
+// What was to be sent at a time is not sent days later, when the number runs again.
+func testItsTimeIsLongOver(t *testing.T, w *world) {
+	q := w.queue()
+	late, old := w.put(q, "a", "late", time.Now().Add(time.Hour)), w.put(q, "b", "old", time.Time{})
+	due := time.Now().Add(-25 * time.Hour).UnixMilli()
+	for id, asked := range map[string]int64{late.ID: due - 1000, old.ID: due} {
+		_, err := w.db.Exec(`UPDATE "sends" SET "created_at" = $1, "due_at" = $2 WHERE "id" = $3`, asked, due, id)
+		must(t, err)
+	}
+	w.run(q)
+	if got := w.ended(q, late.ID); got.State != Failed || got.Reason == "" {
+		t.Errorf("what was to be sent yesterday is %+v", got)
+	}
+	if got := w.ended(q, old.ID); got.State != Done {
+		t.Errorf("what only waited for its turn is %+v", got)
+	}
+	if got := w.all(); !slices.Equal(got, []string{`"old"`}) {
+		t.Errorf("sent are %v", got)
 	}
 }
