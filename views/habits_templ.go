@@ -90,7 +90,7 @@ func ShowHabits(inst instances.Instance, f Form) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<fieldset class=\"contents\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<fieldset class=\"min-w-0 space-y-8\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -219,7 +219,7 @@ func ShowHabits(inst instances.Instance, f Form) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Field(f, Input{ID: "quiet_to", Name: "quiet_to", Label: "until", Type: "time"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(f, Input{ID: "quiet_to", Name: "quiet_to", Label: "Until", Type: "time"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
