@@ -39,6 +39,7 @@ const (
 // Receive stores a receipt. In a group, where one reader is not all readers, messages count
 // as delivered at most. Events go into the outbox if it says anything new.
 func (m *Messages) Receive(ctx context.Context, r Receipt, events ...Event) error {
+	ctx = m.brief(ctx)
 	step := Delivered
 	if r.Whole && r.Step != GotIt {
 		step = Read
@@ -62,13 +63,12 @@ func (m *Messages) Receive(ctx context.Context, r Receipt, events ...Event) erro
 				return false, err
 			}
 			fresh = fresh || one
-			for _, chat := range []string{r.Chat, r.ChatLID} { // the second for what was stored before the phone number was known
-				if chat == "" {
-					continue
-				}
-				if _, err := advance(ctx, tx, chat, id, step); err != nil {
-					return false, err
-				}
+			moved, err := advance(ctx, tx, r.Chat, id, step)
+			if err == nil && !moved && r.ChatLID != "" { // stored before the phone number was known
+				_, err = advance(ctx, tx, r.ChatLID, id, step)
+			}
+			if err != nil {
+				return false, err
 			}
 		}
 		return fresh, nil
@@ -114,6 +114,7 @@ func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events .
 // Acknowledged says that WhatsApp's server took the message at that time; a receipt may have
 // come before. It is called once for a message.
 func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
+	ctx = m.brief(ctx)
 	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
 		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
 			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, "reason" = '',

@@ -59,6 +59,7 @@ WHERE (excluded."lid" <> '' AND excluded."lid" <> "contacts"."lid")
 // changes nothing, so that a repeated delivery is harmless. Events go into the outbox only
 // with what is new.
 func (m *Messages) Save(ctx context.Context, msg Message, events ...Event) error {
+	ctx = m.brief(ctx)
 	return m.write(ctx, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) })
 }
 
@@ -156,6 +157,16 @@ func saveContact(ctx context.Context, tx *sql.Tx, p Person) error {
 		return err
 	}
 	return merge(ctx, tx, lid, jid)
+}
+
+// brief takes from a context that it can end, for what is done in a moment: to heed it, the
+// driver of SQLite starts a goroutine for each statement. A server may take its time, so
+// there a context is heeded.
+func (m *Messages) brief(ctx context.Context) context.Context {
+	if m.engine == engine.SQLite {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
 }
 
 func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) error) error {

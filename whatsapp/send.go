@@ -73,7 +73,7 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+		ctx, cancel := s.lasting(ctx)
 		defer cancel()
 		sent, err := s.transmit(ctx, out, msg)
 		done <- outcome{sent, err}
@@ -84,6 +84,17 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	case <-ctx.Done():
 		return instances.Sent{}, fault.Wrap(fault.Unavailable, "WhatsApp did not confirm the message in time. It may or may not have gone out.", ctx.Err())
 	}
+}
+
+// lasting is the context of a send once the message is stored: its caller does not end it.
+// Where the keys are in a file, nothing does but the time that WhatsApp has for its answers,
+// since the driver of SQLite starts a goroutine for each statement that could be ended.
+func (s *Session) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = context.WithoutCancel(ctx)
+	if s.keysInFile {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, sendTimeout)
 }
 
 // transmit sends a message that is stored, and stores what became of it.

@@ -57,16 +57,17 @@ type Options struct {
 // Session is one number's connection. All methods may be called from any goroutine. Errors
 // that a person can do something about are faults.
 type Session struct {
-	log      *slog.Logger
-	store    *sqlstore.Container
-	messages *messages.Messages
-	network  *network
-	pace     pace
-	onStatus func(instances.Report)
-	set      atomic.Pointer[settings.Settings]
-	fetch    *fetcher
-	arrivals chan *arrival // what may have to be answered by itself
-	tidy     chan struct{} // the settings changed
+	log        *slog.Logger
+	store      *sqlstore.Container
+	keysInFile bool // and not with a server
+	messages   *messages.Messages
+	network    *network
+	pace       pace
+	onStatus   func(instances.Report)
+	set        atomic.Pointer[settings.Settings]
+	fetch      *fetcher
+	arrivals   chan *arrival // what may have to be answered by itself
+	tidy       chan struct{} // the settings changed
 
 	ctx    context.Context // of everything that goes on until Close
 	cancel context.CancelFunc
@@ -113,7 +114,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	announce()
 	s := &Session{
 		log: o.Log, messages: o.Messages,
-		store:   sqlstore.NewWithDB(o.Keys, o.Dialect, bridge(o.Log)),
+		store: sqlstore.NewWithDB(o.Keys, o.Dialect, bridge(o.Log)), keysInFile: o.Dialect == "sqlite3",
 		network: newNetwork(o.Simulator, o.Direct),
 		pace:    usualPace, onStatus: o.OnStatus,
 		inbox: make(chan func(*keeper), 64),
