@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func BenchmarkSends(b *testing.B) {
 			turns := 0
 			// What one has sent is delivered before the other's turn, which it would slow down.
 			lapOf := func(send func(string), to *phone.Phone) lap {
-				seq := to.Seq()
+				seq, before := to.Seq(), processor()
 				l := flight(turn, flying, func() { send(usual) })
 				turns++
 				last := fmt.Sprint("the end of turn ", turns)
@@ -69,6 +70,7 @@ func BenchmarkSends(b *testing.B) {
 				if _, err := to.WaitFor(within(b), seq, func(e phone.Entry) bool { return e.Text == last }); err != nil {
 					b.Fatal(err)
 				}
+				l.processor = processor() - before
 				return l
 			}
 			for range 2 { // sessions are made, caches filled
@@ -87,6 +89,8 @@ func BenchmarkSends(b *testing.B) {
 			b.ReportMetric(viaREST.quantile(99), "rest-p99-ms")
 			b.ReportMetric(viaClient.quantile(50), "bare-p50-ms")
 			b.ReportMetric(viaClient.quantile(99), "bare-p99-ms")
+			b.ReportMetric(viaREST.cost(), "rest-cpu-ms")
+			b.ReportMetric(viaClient.cost(), "bare-cpu-ms")
 			b.ReportMetric(0, "ns/op") // of a whole turn, which nobody asks for
 		})
 	}
@@ -94,11 +98,26 @@ func BenchmarkSends(b *testing.B) {
 
 // lap is what was measured.
 type lap struct {
-	whole time.Duration
-	each  []time.Duration
+	whole     time.Duration
+	each      []time.Duration
+	processor time.Duration // of everything: sender, network and receivers
 }
 
-func (l *lap) add(m lap) { l.whole, l.each = l.whole+m.whole, append(l.each, m.each...) }
+func (l *lap) add(m lap) {
+	l.whole, l.processor, l.each = l.whole+m.whole, l.processor+m.processor, append(l.each, m.each...)
+}
+
+// cost is how many milliseconds of a processor one message takes, until it is delivered.
+func (l *lap) cost() float64 {
+	return float64(l.processor.Microseconds()) / 1000 / float64(len(l.each))
+}
+
+// processor is the time that this process has spent on a processor.
+func processor() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 func (l *lap) rate() float64 { return float64(len(l.each)) / l.whole.Seconds() }
 

@@ -89,6 +89,7 @@ WHERE ("receipts"."delivered_at" = 0 AND excluded."delivered_at" <> 0)
 // SetDelivery moves messages from me forward to d. Those that are there or further already,
 // and unknown ones, stay as they are; events go into the outbox if any moved.
 func (m *Messages) SetDelivery(ctx context.Context, chat string, ids []string, d Delivery, events ...Event) error {
+	ctx = m.brief(ctx)
 	return m.write(ctx, "set how far messages got", events, func(tx *sql.Tx) (moved bool, err error) {
 		for _, id := range ids {
 			one, err := advance(ctx, tx, chat, id, d)
