@@ -13,12 +13,14 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"sync"
 )
 
 //go:embed *.css *.js *.svg *.woff2 licenses
 var files embed.FS
 
-var versions = fingerprints()
+// versions are made when the first page is shown: a worker shows none.
+var versions = sync.OnceValue(fingerprints)
 
 func fingerprints() map[string]string {
 	names, err := fs.Glob(files, "*.*")
@@ -39,7 +41,7 @@ func fingerprints() map[string]string {
 
 // Path returns where a file is found below the handler's place: "app.css?v=…".
 func Path(name string) string {
-	if v := versions[name]; v != "" && !named(name) {
+	if v := versions()[name]; v != "" && !named(name) {
 		return name + "?v=" + v
 	}
 	return name
@@ -56,7 +58,7 @@ func Handler() http.Handler {
 			http.NotFound(w, r) // a folder is not listed
 			return
 		}
-		v, known := versions[r.URL.Path]
+		v, known := versions()[r.URL.Path]
 		if known && (named(r.URL.Path) || r.URL.Query().Get("v") == v) {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
