@@ -161,3 +161,11 @@ func (m *Messages) Members(ctx context.Context, group string) ([]Member, error) 
 	}
 	return all, nil
 }
+
+// KnowsGroups tells whether any group is stored.
+func (m *Messages) KnowsGroups(ctx context.Context) (known bool, err error) {
+	if err = m.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM "groups")`).Scan(&known); err != nil {
+		return false, fmt.Errorf("read whether groups are known: %w", err)
+	}
+	return known, nil
+}

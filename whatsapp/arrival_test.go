@@ -4,6 +4,7 @@ package whatsapp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -326,4 +327,34 @@ func TestTheNetworkRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.one("the message", text("after the restart"))
+}
+
+// Groups of before the pairing are known with their members soon after it.
+func TestGroupsAreLearned(t *testing.T) {
+	t.Parallel()
+	p, owner, friend := newPlace(t), newPhone(t, "Owner"), newPhone(t, "Friend")
+	g, err := friend.CreateGroup(within(t), "An old group", []string{owner.Number()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := p.open(quick)
+	scan(t, s, owner)
+	ctx := within(t)
+	for {
+		members, err := p.messages.Members(ctx, g.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(members) == 2 {
+			if i := slices.IndexFunc(members, func(m messages.Member) bool { return m.JID == friend.Number()+"@s.whatsapp.net" }); i < 0 || members[i].Role != "superadmin" || members[i].LID == "" {
+				t.Errorf("got %+v", members)
+			}
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond): // the database has no signal to wait for
+		case <-ctx.Done():
+			t.Fatalf("members are %+v", members)
+		}
+	}
 }

@@ -79,7 +79,10 @@ func (s *Session) keep(a *account, evt any) error {
 		return s.keepCall(a, evt)
 	case *events.ChatPresence, *events.NewsletterJoin, *events.NewsletterLeave, *events.NewsletterMuteChange, *events.NewsletterLiveUpdate:
 		return s.messages.Emit(s.ctx, s.passing(a, evt)...)
-	case *events.Connected, *events.PushNameSetting:
+	case *events.Connected:
+		s.announcePresence(a)
+		s.learnGroups(a)
+	case *events.PushNameSetting:
 		s.announcePresence(a)
 	default:
 		return s.keepState(a, evt)

@@ -69,17 +69,18 @@ type Session struct {
 	arrivals   chan *arrival // what may have to be answered by itself
 	tidy       chan struct{} // the settings changed
 
-	ctx    context.Context // of everything that goes on until Close
-	cancel context.CancelFunc
-	inbox  chan func(*keeper) // what the keeper has to deal with
-	stop   chan struct{}
-	done   chan struct{}  // closed when the keeper has ended
-	beside sync.WaitGroup // what runs beside the keeper until ctx ends
-	turned atomic.Int64   // Unix nanoseconds when the keeper last looked around
-	active atomic.Int64   // … and when a message last came or went
-	once   sync.Once      // for Close
-	away   atomic.Bool    // the database server is
-	full   atomic.Bool    // the disk is
+	ctx      context.Context // of everything that goes on until Close
+	cancel   context.CancelFunc
+	inbox    chan func(*keeper) // what the keeper has to deal with
+	stop     chan struct{}
+	done     chan struct{}  // closed when the keeper has ended
+	beside   sync.WaitGroup // what runs beside the keeper until ctx ends
+	turned   atomic.Int64   // Unix nanoseconds when the keeper last looked around
+	active   atomic.Int64   // … and when a message last came or went
+	once     sync.Once      // for Close
+	away     atomic.Bool    // the database server is
+	full     atomic.Bool    // the disk is
+	learning atomic.Bool    // groups are being learned, or known
 
 	mu      sync.Mutex
 	account *account
