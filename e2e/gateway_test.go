@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
 	"switchboard/gowa/gowatest"
 	"switchboard/messages"
 	"switchboard/whatsapp/simulator/phone"
@@ -105,6 +108,31 @@ func (n *n8n) call(operation, path string, in any) map[string]any {
 	return results
 }
 
+// socket opens the gateway's web socket. What it returns waits for the next frame, which has
+// to be that one.
+func (n *n8n) socket() func(code, id string) {
+	n.t.Helper()
+	r := &http.Request{Header: http.Header{}}
+	r.SetBasicAuth("anybody", n.token)
+	conn, _, err := websocket.Dial(within(n.t, patience), n.url+"/ws", &websocket.DialOptions{HTTPHeader: r.Header})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { _ = conn.CloseNow() })
+	return func(code, id string) {
+		n.t.Helper()
+		var got struct {
+			Code   string
+			Result struct {
+				Device string `json:"device_id"`
+			}
+		}
+		if err := wsjson.Read(within(n.t, patience), conn, &got); err != nil || got.Code != code || got.Result.Device != id {
+			n.t.Errorf("the socket says %+v, %v, want %s of %s", got, err, code, id)
+		}
+	}
+}
+
 // nodeOperations are all that the node calls, as the specification names them; its last one is in
 // gowa's version 8 alone.
 const nodeOperations = `GET /app/devices, GET /app/reconnect, GET /app/login, GET /app/login-with-code, GET /app/logout, GET /app/status,
@@ -150,9 +178,11 @@ func TestN8N(t *testing.T) {
 	if status != http.StatusOK || header.Get("Content-Type") != "image/png" {
 		t.Fatalf("the code: %d %s", status, picture)
 	}
+	socket := n.socket()
 	if _, err := network.control.ScanPicture(within(t, patience), own, picture); err != nil {
 		t.Fatal(err)
 	}
+	socket("LOGIN_SUCCESS", id)
 	api.becomes(id, "connected")
 	n.call("GET /app/status", "/app/status", nil) // of the only one
 
@@ -300,6 +330,7 @@ func TestN8N(t *testing.T) {
 		return status == http.StatusOK
 	}, nil)
 	n.called["GET /app/logout"] = true
+	socket("DEVICE_LOGGED_OUT", id)
 	api.becomes(id, "logged_out")
 	n.call("GET /app/login", "/app/login", nil)
 	n.call("GET /app/login-with-code", "/app/login-with-code?phone="+own, nil)

@@ -127,7 +127,7 @@ func (a *API) queue(route route, in *request, s sending.Send) (sending.Send, err
 	if s, err = a.o.Sends.Put(ctx, s, uploads); err != nil {
 		return s, err
 	}
-	if s.Due.After(time.Now().Add(patience)) {
+	if s.Due.After(time.Now()) { // whoever wants it later waits for nothing now
 		return s, nil
 	}
 	ctx, cancel := context.WithTimeout(in.Context(), patience)

@@ -165,7 +165,7 @@ func backoff(failures int) time.Duration {
 func (q *Queue) sweep(ctx context.Context) error {
 	files, err := os.ReadDir(q.o.Dir)
 	if err != nil || len(files) == 0 {
-		return nil //nolint:nilerr // the folder is made when it is needed
+		return nil // the folder is made when it is needed
 	}
 	waiting, err := q.o.Book.Queue(ctx, mostWait)
 	if err != nil {
