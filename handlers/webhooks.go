@@ -44,7 +44,9 @@ func (s *server) renderWebhooks(w http.ResponseWriter, r *http.Request, status i
 	}
 	if inst != nil && len(p.List) > 0 {
 		if p.Standings, err = s.Webhooks.Standings(r.Context(), id); err != nil {
-			return err
+			// Webhooks can be changed all the same.
+			s.Log.WarnContext(r.Context(), "read how webhooks stand failed", "instance", id, "error", err)
+			p.Unknown = true
 		}
 	}
 	return render(w, r, status, views.ShowWebhooks(p))

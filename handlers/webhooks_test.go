@@ -67,6 +67,13 @@ func TestWebhookPages(t *testing.T) {
 	if got := b.get(path); !strings.Contains(got.body, "for all numbers") || strings.Contains(got.body, "edit-webhook") {
 		t.Errorf("the number's page: %s", got.body)
 	}
+	// A number whose database cannot be read keeps its webhooks.
+	if err := s.database.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.get(path); got.code != http.StatusOK || !strings.Contains(got.body, "cannot be read at the moment") {
+		t.Errorf("without a database: %d %s", got.code, got.body)
+	}
 }
 
 func TestDeliveryPages(t *testing.T) {

@@ -18,6 +18,7 @@ type Webhooks struct {
 	Instance  *instances.Instance // nil: for all numbers
 	List      []settings.Webhook  // masked
 	Standings map[string]webhooks.Standing
+	Unknown   bool // how they stand cannot be found out at the moment
 	Add       Form
 	Secret    string // of the webhook Of, shown because somebody asked
 	Of        string

@@ -97,8 +97,9 @@ func (s *server) listWebhooks(w http.ResponseWriter, r *http.Request) error {
 	out := make([]webhook, 0, len(all))
 	var how map[string]webhooks.Standing
 	if id != settings.Shared && len(all) > 0 {
-		if how, err = s.Webhooks.Standings(r.Context(), id); err != nil {
-			return err
+		if how, err = s.Webhooks.Standings(r.Context(), id); err != nil { // then nobody knows, and the rest is as useful
+			s.Log.WarnContext(r.Context(), "read how webhooks stand failed", "instance", id, "error", err)
+			how = nil
 		}
 	}
 	for _, one := range all {
