@@ -130,6 +130,10 @@ func TestErrorsOfASend(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
 		"400 VALIDATION_ERROR":      fault.InField("to", "No."),
+		"400 INVALID_JID":           fault.Wrap(fault.Invalid, "No.", whatsapp.ErrAddress),
+		"500 UPLOAD_MEDIA_ERROR":    fault.Wrap(fault.Unavailable, "No.", whatsapp.ErrUpload),
+		"413 VALIDATION_ERROR":      fault.New(fault.TooLarge, "No."),
+		"409 CONFLICT":              fault.New(fault.Conflict, "No."),
 		"401 AUTHENTICATION_ERROR":  fault.New(fault.Unavailable, "No."),
 		"404 NOT_FOUND":             fault.New(fault.NotFound, "No."),
 		"429 WA_REACHOUT_TIMELOCK":  fault.Wrap(fault.Throttled, "No.", whatsapp.ErrReachOut),

@@ -299,6 +299,18 @@ func TestSend(t *testing.T) {
 		arrives(t, ann, id, nil)
 		arrives(t, ben, id, func(e phone.Entry) bool { return e.Chat == group.ID })
 	})
+	n.run(t, "in a chat whose messages disappear", func(t *testing.T) {
+		carl := newPhone(t, "Carl")
+		n.done(post, "/chat/{chat_jid}/disappearing", params{"chat_jid": carl.Number() + "@s.whatsapp.net", "timer_seconds": 604800})
+		id := n.done(post, "/send/message", params{"phone": carl.Number(), "message": "soon gone"}).id(t)
+		if e := arrives(t, carl, id, nil); e.Detail == nil || e.Detail.Expires != 604800 {
+			t.Errorf("it disappears after %+v", e.Detail)
+		}
+		id = n.done(post, "/send/message", params{"phone": carl.Number(), "message": "stays", "duration": 0}).id(t)
+		if e := arrives(t, carl, id, nil); e.Detail != nil && e.Detail.Expires != 0 {
+			t.Errorf("it disappears after %+v", e.Detail)
+		}
+	})
 	n.run(t, "what cannot be", func(t *testing.T) {
 		for want, p := range map[string]string{
 			"400 INVALID_JID": "hello@world", "400 VALIDATION_ERROR": "not a number", "404 NOT_FOUND": "120363999999999999@g.us",

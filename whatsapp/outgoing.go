@@ -39,7 +39,7 @@ type Extras struct {
 	ReplyTo   string   // id of a message in the same chat
 	Mentions  []string // JIDs or phone numbers, or Everyone
 	Forwarded bool
-	Expires   *uint32 // seconds after which it disappears; nil says nothing about it
+	Expires   *uint32 // seconds after which it disappears, 0 never; nil as the chat has it
 }
 
 // Everyone stands for all members of a group in Extras.Mentions.
@@ -144,9 +144,17 @@ func (s *Session) attach(ctx context.Context, a *account, to types.JID, m *waE2E
 	if x.Forwarded {
 		info.IsForwarded, info.ForwardingScore = proto.Bool(true), proto.Uint32(1)
 	}
-	if x.Expires != nil {
-		info.Expiration = x.Expires
+	if x.Expires == nil {
+		stored, _ := a.forms(ctx, to, types.EmptyJID)
+		seconds, err := s.messages.Expiry(ctx, stored)
+		if err != nil {
+			return err
+		}
+		if seconds > 0 {
+			x.Expires = &seconds
+		}
 	}
+	info.Expiration = x.Expires
 	if proto.Size(info) > 0 {
 		setContext(m, info)
 	}
