@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,18 @@ func otherProgram(t *testing.T, name, place string) {
 		must(t, container.PutDevice(t.Context(), d))
 	}
 	must(t, container.Close())
+	// wuzapi keeps tables of its own beside the library's.
+	db, err := sql.Open(map[string]string{engine.SQLite: "sqlite3", engine.Postgres: "pgx"}[name], place)
+	must(t, err)
+	for _, statement := range []string{
+		`CREATE TABLE "users" ("id" TEXT PRIMARY KEY, "name" TEXT, "token" TEXT, "jid" TEXT)`,
+		`INSERT INTO "users" VALUES ('1', 'shop', 'secret', '491700000001:5@s.whatsapp.net')`,
+		`CREATE TABLE "migrations" ("id" INTEGER PRIMARY KEY, "name" TEXT)`,
+	} {
+		_, err = db.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	must(t, db.Close())
 }
 
 func TestImport(t *testing.T) {
