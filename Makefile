@@ -1,6 +1,6 @@
 # Switchboard. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check build generate lint bench chaos webhooks clean
+.PHONY: help demo run test check build generate lint bench chaos fuzz vulnerabilities webhooks clean
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 # The version goes in by the linker: Go's own stamp fails in a clone that another user owns.
@@ -35,6 +35,12 @@ lint: ## run the linters
 
 bench: ## run the benchmarks, "create to QR code" among them
 	@scripts/bench.sh
+
+fuzz: ## let every fuzz target run for a minute
+	@scripts/fuzz.sh 1m
+
+vulnerabilities: ## look for known vulnerabilities; VULNDB=file:///dir where there is no internet
+	@scripts/vulnerabilities.sh
 
 chaos: ## five minutes of killed workers, panels and networks under twenty talking numbers
 	@go test ./e2e -run '^TestChaos$$' -v -timeout 20m -chaos 5m

@@ -49,9 +49,9 @@ var panelRoutes = map[access]string{
 		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
 		GET /instances/{id}/webhooks   GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
-		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
+		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/queue   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
-		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/queue   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
+		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
 	changes: `
 		POST /instances/{id}/settings   POST /instances/{id}/rename   POST /instances/{id}/delete   POST /instances/{id}/messages
 		POST /instances/{id}/start   POST /instances/{id}/stop   POST /instances/{id}/restart   POST /instances/{id}/reconnect
@@ -187,7 +187,7 @@ func newOffice(t *testing.T) *office {
 	})
 	g := gateway.New(gateway.Options{Instances: o.numbers, Auth: o.auth, Settings: o.settings, Log: mounted.Log})
 	o.api, o.gateway = a.(chi.Routes), g.(chi.Routes)
-	mounted.Auth, mounted.API, mounted.Gateway = o.auth, a, g
+	mounted.Auth, mounted.API, mounted.Gateway, mounted.Workers = o.auth, a, g, o.numbers
 	o.handler = New(mounted)
 	o.server = &server{Options: mounted, crossOrigin: http.NewCrossOriginProtection()}
 

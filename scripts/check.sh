@@ -37,5 +37,11 @@ if [ ${#norace[@]} -gt 0 ]; then
 	go test -shuffle=on -timeout 10m "${norace[@]}"
 fi
 
+step "fuzzing, short"
+scripts/fuzz.sh 2s
+
+step "known vulnerabilities"
+scripts/vulnerabilities.sh
+
 step "tests"
 go test -race -shuffle=on -timeout 15m ./...
