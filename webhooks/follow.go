@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -111,23 +110,8 @@ func (w *Webhooks) startAfter(ctx context.Context, after string) (seq int64, err
 
 // some tells the events that come next and returns the number of the last one.
 func (w *Webhooks) some(ctx context.Context, seq int64, after string, tell func(Told) error) (int64, error) {
-	rows, err := w.o.DB.QueryContext(ctx, `SELECT "seq", "id", "name", "body" FROM "events" WHERE "seq" > $1 ORDER BY "seq" LIMIT $2`, seq, atOnce)
+	batch, err := w.batch(ctx, seq)
 	if err != nil {
-		return seq, fmt.Errorf("read events: %w", err)
-	}
-	// Read at once: a slow follower must not hold a connection to the database.
-	batch := make([]Told, 0, atOnce)
-	for rows.Next() {
-		var e Told
-		var body []byte
-		if err := rows.Scan(&e.Seq, &e.ID, &e.Name, &body); err != nil {
-			_ = rows.Close()
-			return seq, fmt.Errorf("read event: %w", err)
-		}
-		e.Body = body
-		batch = append(batch, e)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return seq, fmt.Errorf("read events: %w", err)
 	}
 	for _, e := range batch {
@@ -139,4 +123,24 @@ func (w *Webhooks) some(ctx context.Context, seq int64, after string, tell func(
 		seq = e.Seq
 	}
 	return seq, nil
+}
+
+// batch reads the events that come next, all before any is told: a slow follower must not hold
+// a connection to the database.
+func (w *Webhooks) batch(ctx context.Context, seq int64) (all []Told, err error) {
+	rows, err := w.o.DB.QueryContext(ctx, `SELECT "seq", "id", "name", "body" FROM "events" WHERE "seq" > $1 ORDER BY "seq" LIMIT $2`, seq, atOnce)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e Told
+		var body []byte
+		if err := rows.Scan(&e.Seq, &e.ID, &e.Name, &body); err != nil {
+			return nil, err
+		}
+		e.Body = body
+		all = append(all, e)
+	}
+	return all, rows.Err()
 }
