@@ -168,7 +168,7 @@ func (a *API) survive(next http.Handler) http.Handler {
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler {
+			if p == http.ErrAbortHandler { //nolint:errorlint // what panics is this very value
 				panic(p)
 			}
 			a.o.Log.Error("request panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

@@ -89,7 +89,7 @@ func parameters(t *testing.T, method, path string) (names []string) {
 
 // rubbish is a malformed request, and what is wrong with it.
 func rubbish(random *rand.Rand, method, path string, fields []string) (*http.Request, string) {
-	query, body, media, what := "", []byte(nil), "application/json", ""
+	query, body, media := "", []byte(nil), "application/json"
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
 		if strings.HasPrefix(s, "{") {
@@ -119,7 +119,7 @@ func rubbish(random *rand.Rand, method, path string, fields []string) (*http.Req
 		}
 		return "!" + strings.ReplaceAll(string(b), "@", "") // no phone number, and no JID
 	}
-	what = kinds[random.IntN(len(kinds))]
+	what := kinds[random.IntN(len(kinds))]
 	values := map[string]any{}
 	for _, f := range fields {
 		if random.IntN(3) > 0 {

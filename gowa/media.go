@@ -92,12 +92,12 @@ func (a *API) fetch(ctx context.Context, address string, limit int64) (*upload, 
 
 // get asks an address of somebody's choice. The answer is 200, and its body is to be closed.
 func (a *API) get(ctx context.Context, u *url.URL, timeout time.Duration) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil) //nolint:gosec // what egress is for
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, "This is no address that begins with https:// or http://.", err)
 	}
 	r.Header.Set("User-Agent", "Switchboard/"+a.o.Version)
-	res, err := a.o.Egress.Client(timeout).Do(r)
+	res, err := a.o.Egress.Client(timeout).Do(r) //nolint:gosec // the same
 	if err != nil {
 		if fault.KindOf(err) != fault.Internal || ctx.Err() != nil {
 			return nil, err // refused, or too late

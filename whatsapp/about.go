@@ -35,7 +35,7 @@ func (s *Session) senderOf(ctx context.Context, a *account, chat types.JID, m me
 		pn, lid = a.jid().ToNonAD().String(), a.device.GetLID().ToNonAD().String()
 	}
 	if chat.Server == types.GroupServer && lid != "" {
-		group, err := a.client.DangerousInternals().GetCachedGroupData(ctx, chat)
+		group, err := a.client.DangerousInternals().GetCachedGroupData(ctx, chat) //nolint:staticcheck // SA1019: the public way asks WhatsApp each time
 		if err != nil {
 			return types.EmptyJID, s.sendFault(err)
 		}
