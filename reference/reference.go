@@ -5,6 +5,7 @@ package reference
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"sync"
 )
@@ -85,7 +86,7 @@ func read(row [3]string) Operation {
 		}
 	}
 	in := "query"
-	if method == "POST" {
+	if method == http.MethodPost {
 		in = "body"
 	}
 	for field := range strings.FieldsSeq(row[2]) {
@@ -133,7 +134,7 @@ func OpenAPI(title, server string) ([]byte, error) {
 			}
 			parameters = append(parameters, object{"name": p.Name, "in": p.In, "required": p.Required, "schema": p.schema()})
 		}
-		if o.Method == "POST" {
+		if o.Method == http.MethodPost {
 			parameters = append(parameters, object{"name": "Idempotency-Key", "in": "header", "schema": object{"type": "string", "maxLength": 200}})
 		}
 		if len(parameters) > 0 {

@@ -287,7 +287,7 @@ func testTheQueueGoesOn(t *testing.T, w *world) {
 	began := time.Now()
 	w.run(q)
 	for _, s := range []Send{first, second, files, later} {
-		if s = w.ended(q, s.ID); s.State != Done || string(s.Answer.Body) != string(success.Body) || s.Parameters != nil && len(s.Parameters) > 0 {
+		if s = w.ended(q, s.ID); s.State != Done || string(s.Answer.Body) != string(success.Body) || len(s.Parameters) > 0 {
 			t.Errorf("it ended as %+v", s)
 		}
 	}
