@@ -3,6 +3,7 @@ package messages
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -48,7 +49,7 @@ func (m *Messages) OldMedia(ctx context.Context, before time.Time, limit int) ([
 func (m *Messages) Oldest(ctx context.Context, n int64) (time.Time, error) {
 	var at int64
 	err := m.db.QueryRowContext(ctx, `SELECT "at" FROM "messages" ORDER BY "at", "seq" LIMIT 1 OFFSET $1`, max(n-1, 0)).Scan(&at)
-	if err == sql.ErrNoRows { //nolint:errorlint // database/sql returns it as it is
+	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, nil
 	}
 	if err != nil {
@@ -88,7 +89,7 @@ func (m *Messages) Forget(ctx context.Context, before time.Time) (n int, files [
 				Scan(&f.File, &f.State, &f.Place)
 			if err == nil && f.State == Stored {
 				files = append(files, f)
-			} else if err != nil && err != sql.ErrNoRows { //nolint:errorlint // database/sql returns it as it is
+			} else if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 			for _, table := range []string{"media", "edits", "messages"} {

@@ -99,7 +99,8 @@ func (s *Session) known(a *account, jid, alt types.JID, p messages.Person) error
 
 // receipt notes how far messages from here got, and that the owner read some elsewhere.
 func (s *Session) receipt(ctx context.Context, a *account, e *events.Receipt) error {
-	step, kind := messages.Step(""), ""
+	var step messages.Step
+	var kind string
 	switch e.Type {
 	case types.ReceiptTypeDelivered, types.ReceiptTypeInactive:
 		step, kind = messages.GotIt, "delivered"

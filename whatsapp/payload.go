@@ -147,10 +147,10 @@ func otherContents(p payload, m *waE2E.Message) {
 		p["contacts_array"] = all
 	case m.GetLocationMessage() != nil:
 		l := m.GetLocationMessage()
-		p["location"] = spot(l.GetDegreesLatitude(), l.GetDegreesLongitude(), "name", l.GetName(), "address", l.GetAddress(), "url", l.GetURL())
+		p["location"] = spot(l.GetDegreesLatitude(), l.GetDegreesLongitude(), map[string]string{"name": l.GetName(), "address": l.GetAddress(), "url": l.GetURL()})
 	case m.GetLiveLocationMessage() != nil:
 		l := m.GetLiveLocationMessage()
-		p["live_location"] = spot(l.GetDegreesLatitude(), l.GetDegreesLongitude(), "caption", l.GetCaption())
+		p["live_location"] = spot(l.GetDegreesLatitude(), l.GetDegreesLongitude(), map[string]string{"caption": l.GetCaption()})
 	case m.GetListMessage() != nil:
 		p["list"] = m.GetListMessage()
 	case m.GetOrderMessage() != nil:
@@ -158,11 +158,11 @@ func otherContents(p payload, m *waE2E.Message) {
 	}
 }
 
-func spot(latitude, longitude float64, texts ...string) payload {
+func spot(latitude, longitude float64, texts map[string]string) payload {
 	p := payload{"degreesLatitude": latitude, "degreesLongitude": longitude}
-	for i := 0; i < len(texts); i += 2 {
-		if texts[i+1] != "" {
-			p[texts[i]] = texts[i+1]
+	for name, text := range texts {
+		if text != "" {
+			p[name] = text
 		}
 	}
 	return p
