@@ -24,7 +24,8 @@ func Of(ctx context.Context) *Entry {
 	return &Entry{}
 }
 
-// Silent as an Action keeps a request that went well out of the log.
+// Silent as an Action keeps a request out of the log unless it was not allowed: programs send
+// thousands of messages, which the number's own database remembers.
 const Silent = "-"
 
 // Middleware writes an entry for every request that may have changed something, whatever
@@ -59,7 +60,7 @@ func (l *Log) complete(e *Entry, r *http.Request, status int) bool {
 	e.Result = resultOf(status)
 	named := e.Action != ""
 	switch {
-	case e.Action == Silent && e.Result == OK:
+	case e.Action == Silent && status != http.StatusUnauthorized && status != http.StatusForbidden:
 		return false
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && strings.HasPrefix(e.Via, "token "):
 	case named:
@@ -69,6 +70,9 @@ func (l *Log) complete(e *Entry, r *http.Request, status int) bool {
 	pattern, params := route(r)
 	if !named || e.Action == Silent {
 		e.Action = action(r.Method, pattern)
+		if strings.HasSuffix(pattern, "/*") { // it was refused before it came to its route
+			e.Action = strings.TrimPrefix(Named(strings.TrimPrefix(r.URL.Path, "/api/v1")), "number.")
+		}
 	}
 	if e.Action == "" {
 		return false // there is nothing at this address
@@ -157,4 +161,17 @@ func (r *Rarely) Now(subject string) bool {
 	}
 	r.seen[subject] = now
 	return true
+}
+
+// Named names what a request to a number's own API does, by the first two words of its path;
+// what names something besides, such as a message, is left out.
+func Named(path string) string {
+	words := []string{"number"}
+	for i, w := range strings.Split(strings.Trim(path, "/"), "/") {
+		if i > 1 || strings.Trim(w, "abcdefghijklmnopqrstuvwxyz-") != "" {
+			break
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, ".")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -110,4 +111,40 @@ func TestAuditPage(t *testing.T) {
 func (s *site) newAudit(store audit.Store, o *Options) {
 	s.audit = audit.New(store, []byte("key"), filepath.Join(s.t.TempDir(), "head"), slog.New(slog.DiscardHandler))
 	o.Audit = s.audit
+}
+
+func TestWhatProgramsDoIsRecorded(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	before := len(o.record())
+	ask := func(token, method, path string) {
+		r := httptest.NewRequest(method, "http://panel.test"+path, strings.NewReader("{}"))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Device-Id", string(known))
+		o.handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	owner, reader := o.tokens[auth.Owner], o.scoped[auth.Read]
+	ask(owner, "GET", "/api/v1/instances")
+	ask(owner, "POST", "/api/v1/instances/"+string(known)+"/api/send/message")
+	ask(owner, "POST", "/gowa/send/message")
+	ask(owner, "GET", "/gowa/user/info")
+	ask(owner, "GET", "/gowa/app/logout")
+	ask(owner, "GET", "/api/v1/instances/"+string(known)+"/api/app/reconnect")
+	ask(owner, "POST", "/api/v1/instances/"+string(known)+"/stop")
+	ask(reader, "POST", "/gowa/send/message")
+	ask(reader, "GET", "/api/v1/users")
+	ask("swb_nonsense", "GET", "/api/v1/users")
+	ask("swb_nonsense", "GET", "/api/v1/users")
+	got := strings.ReplaceAll(o.record()[before:], "owner@example.org ", "")
+	want := strings.ReplaceAll(`number.app.logout ID: ok
+number.app.reconnect ID: ok
+instances.stop ID: ok
+gowa.send: refused
+users: refused
+token.refused: refused
+`, "ID", string(known))
+	if got != want {
+		t.Errorf("recorded:\n%s\nwant:\n%s", got, want)
+	}
 }

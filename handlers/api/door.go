@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"switchboard/audit"
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
@@ -52,7 +53,15 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		if err := u.Need(needs(r)); err != nil {
+		scope := needs(r)
+		if scope == auth.Send || scope == auth.Read {
+			audit.Of(r.Context()).Action = audit.Silent
+		} else if _, own, ok := strings.Cut(r.URL.Path, "/api/v1/instances/"); ok {
+			if _, path, ok := strings.Cut(own, "/api/"); ok {
+				audit.Of(r.Context()).Action = audit.Named(path) // some of these come as GET
+			}
+		}
+		if err := u.Need(scope); err != nil {
 			s.fail(w, r, err)
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"switchboard/audit"
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
@@ -29,7 +30,12 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 		}
 		u, _, err := s.Auth.ByToken(r.Context(), secret)
 		if err == nil {
-			err = u.Need(auth.Scope(needs(r)))
+			scope := auth.Scope(needs(r))
+			e := audit.Of(r.Context())
+			if e.Action = audit.Silent; scope == auth.Manage {
+				e.Action = audit.Named(below(r.URL.Path)) // some of these come as GET
+			}
+			err = u.Need(scope)
 		}
 		switch {
 		case fault.KindOf(err) == fault.Unauthenticated:

@@ -18,6 +18,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/cors"
 
+	"switchboard/audit"
 	"switchboard/auth"
 	"switchboard/handlers/relay"
 	"switchboard/instances"
@@ -141,6 +142,7 @@ func below(path string) string {
 
 // pass sends a request to a number's own API, at the escaped path.
 func (s *server) pass(w http.ResponseWriter, r *http.Request, inst instances.Instance, path string) error {
+	audit.Of(r.Context()).Instance = string(inst.ID)
 	worker, err := s.Instances.API(viewer(r), inst.ID)
 	if err != nil {
 		return err
