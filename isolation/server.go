@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -417,9 +418,35 @@ func (s *server) readMain(ctx context.Context, id instances.ID) (*sql.DB, error)
 }
 
 // exec runs statements that cannot have parameters.
+//
+// A session of PostgreSQL keeps a list of the roles that it is a member of, and when it makes
+// the list in the very moment in which another session is granted one, it may miss that one until
+// the next grant: then it is refused what is ours. A fresh session knows.
 func (s *server) exec(ctx context.Context, statements string) error {
-	_, err := s.db.ExecContext(ctx, statements)
+	err := s.execOnce(ctx, statements)
+	if refusedOwner(err) {
+		err = s.execOnce(ctx, statements)
+	}
 	return err
+}
+
+// execOnce does not keep a session that was refused.
+func (s *server) execOnce(ctx context.Context, statements string) error {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, statements)
+	if refusedOwner(err) {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // which ends it
+	}
+	_ = conn.Close()
+	return err
+}
+
+func refusedOwner(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "42501"
 }
 
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
