@@ -42,8 +42,8 @@ fuzz: ## let every fuzz target run for a minute
 vulnerabilities: ## look for known vulnerabilities; VULNDB=file:///dir where there is no internet
 	@scripts/vulnerabilities.sh
 
-chaos: ## five minutes of killed workers, panels and networks under twenty talking numbers
-	@go test ./e2e -run '^TestChaos$$' -v -timeout 20m -chaos 5m
+chaos: ## five minutes of killed workers, panels and networks under twenty talking numbers, on each engine
+	@go test ./e2e -run '^TestChaos' -v -timeout 40m -chaos 5m
 
 webhooks: ## 10,000 messages to a webhook that fails half of the time, on both engines
 	@go test ./e2e -run '^TestWebhooksLoseNothing$$' -v -timeout 60m -webhooks 10000

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,10 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"switchboard/isolation/pgtest"
 	"switchboard/whatsapp/simulator/web"
 )
 
-var chaosTime = flag.Duration("chaos", 30*time.Second, "how long TestChaos does its worst")
+var chaosTime = flag.Duration("chaos", 20*time.Second, "how long the tests of chaos do their worst")
 
 // How the conversations of the chaos go, and how much comes at once when one is flooded.
 const (
@@ -28,11 +30,23 @@ const (
 // them is killed, stopped, flooded and restarted. At the end every number is connected,
 // every message of a phone is stored exactly once, and no worker was restarted that was not
 // itself hit. It prints what it did.
-func TestChaos(t *testing.T) {
+func TestChaos(t *testing.T) { wreak(t, 26100, nil) }
+
+// TestChaosOnPostgres does the same with databases on a server, which is restarted, too.
+func TestChaosOnPostgres(t *testing.T) {
 	if testing.Short() {
 		t.Skip("chaos takes its time")
 	}
-	c := newChaos(t)
+	cluster := pgtest.Own(t, "max_connections=200")
+	wreak(t, 26200, cluster, "DB_URI="+cluster.New(t).URI)
+}
+
+func wreak(t *testing.T, port int, cluster *pgtest.Cluster, vars ...string) {
+	if testing.Short() {
+		t.Skip("chaos takes its time")
+	}
+	c := newChaos(t, port, vars...)
+	c.cluster = cluster
 	t.Logf("seed %d", c.seed)
 	c.converse()
 	c.rage(*chaosTime)
@@ -44,6 +58,7 @@ func TestChaos(t *testing.T) {
 // chaos is a fleet in trouble.
 type chaos struct {
 	*fleet
+	cluster *pgtest.Cluster // nil with databases in files
 	seed    uint64
 	random  *rand.Rand
 	talkers []*handset
@@ -63,8 +78,8 @@ type chaos struct {
 	lost  int            // replies that were not taken
 }
 
-func newChaos(t *testing.T, vars ...string) *chaos {
-	f := startFleet(t, chaosNumbers, 26100, vars...)
+func newChaos(t *testing.T, port int, vars ...string) *chaos {
+	f := startFleet(t, chaosNumbers, port, vars...)
 	c := &chaos{fleet: f, seed: rand.Uint64(), hits: map[string]int{}, did: map[string]int{},
 		heard: make([][]string, chaosNumbers), doubt: make([][]string, chaosNumbers), said: make([][]string, chaosNumbers)}
 	c.random = rand.New(rand.NewPCG(c.seed, 0))
@@ -156,11 +171,29 @@ func (c *chaos) rage(d time.Duration) {
 			c.did["serve killed"]++
 			c.killed()
 			c.url.Store(c.api.url)
+		case dice == 18 && c.cluster != nil:
+			c.outage()
 		default:
 			c.did["network restarted"]++
 			c.network.must(c.network.control.Restart(within(c.network.t, patience)))
 		}
 	}
+}
+
+// outage takes the database server away for a while.
+func (c *chaos) outage() {
+	c.did["PostgreSQL restarted"]++
+	c.cluster.Stop()
+	<-time.After(rand.N(4 * time.Second))
+	c.cluster.Start(c.network.t)
+	poll(c.network.t, "the panel has its database back", func() bool {
+		answer, err := http.Get(c.panel.url + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	}, nil)
 }
 
 // process is the present process of a number, 0 while there is none.
