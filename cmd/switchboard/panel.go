@@ -312,7 +312,7 @@ func portFree(host string) func(port int) bool {
 func workerEnvironment(env environment) []string {
 	vars := []string{
 		"GOMAXPROCS=1",             // one number computes on one processor at a time, and keeps caches for no more
-		"GOGC=50",                  // garbage is at most half of what is in use
+		"GOGC=25",                  // garbage is at most a quarter of what is in use
 		"GODEBUG=memprofilerate=0", // no profile is ever asked for
 		"MALLOC_ARENA_MAX=1",       // one heap for C, not one for each thread
 	}
