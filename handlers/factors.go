@@ -107,6 +107,7 @@ func (s *server) beginSingleSignOn(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
+	//nolint:gosec // the address is the provider's, which the configuration names
 	http.Redirect(w, r, address, http.StatusSeeOther)
 	return nil
 }

@@ -81,7 +81,7 @@ func (m *exposition) value(name string, value float64, labels ...string) {
 			sep = "{"
 		}
 		// What %q escapes beyond quotes, backslashes and line feeds occurs in no label.
-		fmt.Fprintf(m, "%s%s=%q", sep, labels[i], labels[i+1])
+		fmt.Fprintf(m, "%s%s=%q", sep, labels[i], labels[i+1]) //nolint:gosec // labels come in pairs
 	}
 	if len(labels) > 0 {
 		m.WriteByte('}')

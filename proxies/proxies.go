@@ -134,7 +134,7 @@ func connect(u *url.URL, conn net.Conn, address string) error {
 	// Small: what a proxy says beyond its answer belongs to the tunnel, and nobody speaks
 	// there before the client does.
 	in := bufio.NewReaderSize(&bounded{conn, 16 << 10}, 512)
-	answer, err := http.ReadResponse(in, ask)
+	answer, err := http.ReadResponse(in, ask) //nolint:bodyclose // what follows the answer to CONNECT is the tunnel
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,7 +35,7 @@ func (s *Store) SaveTOTP(ctx context.Context, user int64, sealed []byte) error {
 	err := one(s.db.ExecContext(ctx, `
 		INSERT INTO "totp" ("user_id", "sealed", "confirmed_at", "step") VALUES ($1, $2, 0, 0)
 		ON CONFLICT ("user_id") DO UPDATE SET "sealed" = excluded."sealed" WHERE "totp"."confirmed_at" = 0`, user, sealed))
-	if err == sql.ErrNoRows {
+	if errors.Is(err, sql.ErrNoRows) {
 		return fault.New(fault.Conflict, "There is an authenticator app already.")
 	}
 	if err != nil {

@@ -63,7 +63,7 @@ func rotateKey(ctx context.Context, env environment, args []string) error {
 	}
 	defer unlock()
 
-	next := ""
+	var next string
 	if file != "" {
 		if next, err = readSecret(file); err != nil {
 			return refuse("--new-key-file %s", sentence(err))
