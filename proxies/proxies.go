@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ func Parse(text string) (*url.URL, error) {
 	switch {
 	case !known:
 		return wrong("The address of a proxy begins with http://, https:// or socks5://.")
-	case u.Hostname() == "" || u.Opaque != "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+	case !host(u.Hostname()) || u.Opaque != "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return wrong("The address of a proxy has a host and a port and nothing behind them, such as socks5://proxy.example.com:1080.")
 	}
 	if password, _ := u.User.Password(); len(u.User.Username()) > 255 || len(password) > 255 {
@@ -63,6 +64,15 @@ func Parse(text string) (*url.URL, error) {
 	}
 	u.Host, u.Path = net.JoinHostPort(u.Hostname(), port), ""
 	return u, nil
+}
+
+// host reports whether name may be that of a host; the colons of an IPv6 address are the only ones.
+func host(name string) bool {
+	if strings.Contains(name, ":") {
+		_, err := netip.ParseAddr(name)
+		return err == nil
+	}
+	return name != ""
 }
 
 // Through returns a Dial that goes through the proxy at u, which Parse has returned. direct

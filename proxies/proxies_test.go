@@ -182,7 +182,7 @@ func TestParse(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"http://proxy.example.com", "socks5://ada:s3cret@[::1]:1080", "https://%41:b@x"} {
+	for _, seed := range []string{"http://proxy.example.com", "socks5://ada:s3cret@[::1]:1080", "https://%41:b@x", "soCks5://::"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
