@@ -31,7 +31,7 @@ import (
 )
 
 // patience bounds every wait of a test. Nothing takes as long unless it is broken.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // The network and its phones are shared, since whatsmeow keeps the root key of a network in
 // a package variable. Every test has numbers of its own.

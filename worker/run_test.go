@@ -29,7 +29,7 @@ import (
 
 const (
 	id       = instances.ID("test_20260101120000")
-	patience = 20 * time.Second
+	patience = time.Minute
 )
 
 // document returns a start document for a number with databases of its own and a network
