@@ -218,7 +218,7 @@ func orientation(file io.Reader) int {
 		size := int(binary.BigEndian.Uint16(head[at+2:]))
 		if marker := head[at+1]; marker == 0xda || size < 2 || at+2+size > len(head) {
 			return 1
-		} else if marker == 0xe1 && bytes.HasPrefix(head[at+4:], []byte("Exif\x00\x00")) {
+		} else if marker == 0xe1 && bytes.HasPrefix(head[at+4:at+2+size], []byte("Exif\x00\x00")) {
 			return tiffOrientation(head[at+10 : at+2+size])
 		}
 		at += 2 + size
