@@ -79,7 +79,8 @@ func TestDoctorPostgres(t *testing.T) {
 	if got := runIn(t, dir, vars, "a long password", "user", "add", "--email", "owner@example.com", "--role", "owner", "--password-stdin"); got.code != 0 {
 		t.Fatalf("%+v", got)
 	}
-	const id, lost = instances.ID("shop_20240101120000"), instances.ID("lost_20240101120000")
+	// No other test that runs beside this one on the same server may have a number of this id.
+	const id, lost = instances.ID("doctor_20240101120000"), instances.ID("lost_20240101120000")
 	s, err := store.Open(t.Context(), server.URI)
 	must(t, err)
 	defer s.Close()
