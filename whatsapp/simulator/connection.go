@@ -109,10 +109,7 @@ func (c *connection) serve(phone bool) error {
 		if c.silent.Load() || c.ended.Load() {
 			continue
 		}
-		if plain, err = waBinary.Unpack(plain); err != nil {
-			return err
-		}
-		stanza, err := waBinary.Unmarshal(plain)
+		stanza, err := parse(plain)
 		if err != nil {
 			return err
 		}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/coder/websocket"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/socket"
 	"google.golang.org/protobuf/proto"
 
@@ -28,7 +30,9 @@ var errHeader = errors.New("the client does not speak WhatsApp's protocol")
 // frameReader takes websocket messages apart into frames. A frame is three bytes of length
 // and a body; it may span messages, and a message may hold several.
 type frameReader struct {
-	ws   *websocket.Conn
+	ws interface {
+		Read(ctx context.Context) (websocket.MessageType, []byte, error)
+	}
 	rest []byte
 }
 
@@ -77,6 +81,22 @@ func (r *frameReader) header(ctx context.Context) error {
 	}
 	r.rest = r.rest[len(clientHeader):]
 	return nil
+}
+
+// parse reads the stanza in an opened frame. What whatsmeow's decoder panics at is an error.
+func parse(plain []byte) (stanza *waBinary.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			stanza, err = nil, fmt.Errorf("stanza cannot be read: %v", r)
+		}
+	}()
+	if len(plain) == 0 {
+		return nil, errHeader
+	}
+	if plain, err = waBinary.Unpack(plain); err != nil {
+		return nil, err
+	}
+	return waBinary.Unmarshal(plain)
 }
 
 // appendFrame appends plain, sealed, as one frame.
