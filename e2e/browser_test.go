@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,12 +82,41 @@ func newTab(t testing.TB) *tab {
 		t.Fatal(err)
 	}
 	b := &tab{t: t, ctx: ctx}
+	complaints := b.watchConsole()
 	t.Cleanup(func() {
+		for _, text := range complaints() {
+			t.Error("the page's console says: ", text)
+		}
 		if t.Failed() {
 			b.keepPicture()
 		}
 	})
 	return b
+}
+
+// watchConsole returns what tells which violations of the content security policy and which
+// uncaught exceptions the pages of the tab have had so far.
+func (b *tab) watchConsole() (complaints func() []string) {
+	var mu sync.Mutex
+	var texts []string
+	messages := chromedp.Console(b.ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return // the tab is closed
+			}
+			if m.IsException() || strings.Contains(m.Text, "Content Security Policy") {
+				mu.Lock()
+				texts = append(texts, m.Text)
+				mu.Unlock()
+			}
+		}
+	}()
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(texts)
+	}
 }
 
 // id selects by data-testid.
