@@ -112,19 +112,23 @@ func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events .
 	})
 }
 
-// Acknowledged says that WhatsApp's server took the message at that time; a receipt may have
-// come before. It is called once for a message.
+// Acknowledged says that WhatsApp's server took the message at that time, zero for the time
+// that is stored; a receipt may have come before. It is called once for a message.
 func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
 	ctx = m.brief(ctx)
 	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
 		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
-			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, "reason" = '',
-					"status" = CASE WHEN "status" IN ('queued', 'failed') THEN 'sent' ELSE "status" END
-				WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
+			if at.IsZero() { // then no index has to follow
+				return changed(tx.ExecContext(ctx, `UPDATE "messages" SET `+taken+` WHERE "chat" = $1 AND "id" = $2 AND "from_me"`, chat, clean(id)))
+			}
+			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, `+taken+` WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
 				at.UnixMilli(), chat, clean(id)))
 		})
 	})
 }
+
+// taken is what a message becomes that WhatsApp's server took.
+const taken = `"reason" = '', "status" = CASE WHEN "status" IN ('queued', 'failed') THEN 'sent' ELSE "status" END`
 
 // sentIn runs do with the chat to which a message was sent. While it was under way, the phone
 // number behind a hidden address may have become known, and the chat another one.

@@ -115,12 +115,11 @@ func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Messa
 		return instances.Sent{}, err
 	}
 	told := statusEvents(msg, messages.SentOut, answer.Timestamp, "")
-	if answer.Timestamp.Equal(msg.At) { // as most are, and then no index has to follow
-		err = s.messages.SetDelivery(ctx, msg.Chat, []string{msg.ID}, messages.SentOut, told...)
-	} else {
-		err = s.messages.Acknowledged(ctx, msg.Chat, msg.ID, answer.Timestamp, told...)
+	at := answer.Timestamp
+	if at.Equal(msg.At) { // as most are
+		at = time.Time{}
 	}
-	if err != nil {
+	if err := s.messages.Acknowledged(ctx, msg.Chat, msg.ID, at, told...); err != nil {
 		s.log.Error("acknowledged send not stored", "error", err)
 	}
 	return instances.Sent{ID: msg.ID, Chat: msg.Chat, At: answer.Timestamp}, nil
