@@ -21,13 +21,19 @@ type Settings interface {
 	Update(ctx context.Context, id instances.ID, change func(*settings.Settings) error) error
 }
 
-func (s *server) showHabits(w http.ResponseWriter, r *http.Request) error {
-	r, _ = s.withFlash(w, r)
+// getWithSettings is get, with what is set for the number.
+func (s *server) getWithSettings(r *http.Request) (instances.Instance, settings.Settings, error) {
 	inst, err := s.get(r)
 	if err != nil {
-		return err
+		return inst, settings.Settings{}, err
 	}
 	set, err := s.Settings.Get(r.Context(), inst.ID)
+	return inst, set, err
+}
+
+func (s *server) showHabits(w http.ResponseWriter, r *http.Request) error {
+	r, _ = s.withFlash(w, r)
+	inst, set, err := s.getWithSettings(r)
 	if err != nil {
 		return err
 	}

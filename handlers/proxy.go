@@ -23,11 +23,7 @@ func withoutSecret(address string) string {
 
 func (s *server) showProxy(w http.ResponseWriter, r *http.Request) error {
 	r, _ = s.withFlash(w, r)
-	inst, err := s.get(r)
-	if err != nil {
-		return err
-	}
-	set, err := s.Settings.Get(r.Context(), inst.ID)
+	inst, set, err := s.getWithSettings(r)
 	if err != nil {
 		return err
 	}
