@@ -324,7 +324,7 @@ func TestSend(t *testing.T) {
 		n.refused("429 WA_REACHOUT_TIMELOCK", post, "/send/message", to(params{"message": "x"}))
 		network.RefuseSends(simulator.Target{Number: n.owner.Number()}, 0)
 	})
-	for _, op := range operations(t, "/send/") {
+	for _, op := range operations("/send/") {
 		if !n.asked[op] {
 			t.Errorf("%s was not tried", op)
 		}

@@ -30,6 +30,7 @@ import (
 	"switchboard/engine"
 	"switchboard/ffmpeg"
 	"switchboard/gowa"
+	"switchboard/gowa/gowatest"
 	"switchboard/instances"
 	"switchboard/messages"
 	"switchboard/migrations"
@@ -270,8 +271,14 @@ func (n *number) ask(method, path string, params map[string]any, files ...file) 
 	if len(query) > 0 {
 		at += "?" + query.Encode()
 	}
-	status, text, _ := n.raw(method, at, media, &body)
-	conforms(n.t, method, path, status, text)
+	status, text, header := n.raw(method, at, media, &body)
+	check := gowatest.CheckError(header.Get("Content-Type"), text)
+	if status == http.StatusOK {
+		check = gowatest.Check(method+" "+path, header.Get("Content-Type"), text)
+	}
+	if check != nil {
+		n.t.Errorf("%v: %s", check, text)
+	}
 	out := answer{status: status}
 	if err := json.Unmarshal(text, &out); err != nil {
 		n.t.Fatalf("%s %s: %q is no JSON", method, path, text)
@@ -337,4 +344,14 @@ func arrives(t testing.TB, p *phone.Phone, id string, match func(phone.Entry) bo
 		t.Fatalf("%s: %v; the last state is %+v, %+v", id, err, last, last.Detail)
 	}
 	return e
+}
+
+// operations lists those of the specification whose paths begin with a prefix.
+func operations(prefix string) (all []string) {
+	for _, name := range gowatest.Names() {
+		if _, path, _ := strings.Cut(name, " "); strings.HasPrefix(path, prefix) {
+			all = append(all, name)
+		}
+	}
+	return all
 }

@@ -1,7 +1,6 @@
-// Package gowatest checks answers of a number's REST API against what clients of
-// go-whatsapp-web-multidevice expect: the operations, parameters and forms of answers of its
-// version 9, with the corrections that its behaviour asks for where its own specification
-// says otherwise. It is for tests.
+// Package gowatest holds what clients of go-whatsapp-web-multidevice ("gowa") expect of an
+// answer: the specification that it publishes, and the list of corrections that its behaviour
+// makes to it. It is for tests.
 package gowatest
 
 import (
@@ -9,93 +8,144 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
+	"net/http"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
-	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
-//go:embed specification.json
-var raw []byte
+// The specification of version 9.0.0, as its author publishes it under the MIT licence at
+// github.com/aldinokemal/go-whatsapp-web-multidevice (docs/openapi.yaml).
+//
+//go:embed openapi.yaml
+var published []byte
 
 // Operation is one operation of the specification.
 type Operation struct {
-	ID         string             `json:"id"`
-	Parameters []Parameter        `json:"parameters"`
-	Body       map[string]*schema `json:"body"`     // by media type
-	Response   map[string]*schema `json:"response"` // of a success, by media type
+	Parameters []Parameter
+	Fields     []string // of a body, in alphabetical order
+
+	answers openapi3.Content
 }
 
-// Parameter is one in the query or the path.
-type Parameter struct {
-	Name     string `json:"name"`
-	In       string `json:"in"`
-	Required bool   `json:"required"`
-}
+// Parameter is one in the query, the path or the header.
+type Parameter struct{ Name, In string }
 
-// schema is the part of JSON Schema that the specification uses.
-type schema struct {
-	Ref        string             `json:"$ref"`
-	Type       string             `json:"type"`
-	Format     string             `json:"format"`
-	Nullable   bool               `json:"nullable"`
-	Enum       []any              `json:"enum"`
-	Required   []string           `json:"required"`
-	Properties map[string]*schema `json:"properties"`
-	Items      *schema            `json:"items"`
-	Additional any                `json:"additionalProperties"` // nil, a bool, or a schema
-}
-
-type specification struct {
-	Operations map[string]*Operation `json:"operations"`
-	Schemas    map[string]*schema    `json:"schemas"`
-}
-
-var load = sync.OnceValue(func() *specification {
-	s := &specification{}
-	if err := json.Unmarshal(raw, s); err != nil {
+var load = sync.OnceValue(func() map[string]*Operation {
+	doc, err := openapi3.NewLoader().LoadFromData(published)
+	if err != nil {
 		panic(err) // the file is part of the program
 	}
-	return s
+	all := map[string]*Operation{dropped: {
+		Parameters: []Parameter{{"chat_jid", openapi3.ParameterInPath}},
+		Fields:     names(droppedBody.Properties),
+		answers:    openapi3.NewContentWithJSONSchema(envelope(droppedResults)),
+	}}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			name := method + " " + path
+			all[name] = &Operation{answers: answers(name, op)}
+			for _, p := range append(slices.Clone(item.Parameters), op.Parameters...) {
+				all[name].Parameters = append(all[name].Parameters, Parameter{p.Value.Name, p.Value.In})
+			}
+			if op.RequestBody != nil {
+				for _, media := range op.RequestBody.Value.Content {
+					all[name].Fields = append(all[name].Fields, names(media.Schema.Value.Properties)...)
+				}
+			}
+			slices.Sort(all[name].Fields)
+			all[name].Fields = slices.Compact(all[name].Fields)
+		}
+	}
+	return all
 })
 
+// answers are the schemas of what an operation answers when it succeeds, by media type. What
+// the specification leaves open is binding here: the members of results that it lists have to
+// be there, and the envelope holds nothing but code, message and results.
+func answers(name string, op *openapi3.Operation) openapi3.Content {
+	found := op.Responses.Status(http.StatusOK)
+	if found == nil {
+		return nil
+	}
+	content := openapi3.Content{}
+	for media, c := range found.Value.Content {
+		if media != "application/json" || c.Schema == nil || c.Schema.Value.Properties["code"] == nil {
+			content[media] = c // text, or what is no envelope
+			continue
+		}
+		results, corrected := corrections[name]
+		if ref := c.Schema.Value.Properties["results"]; ref != nil && !corrected {
+			all := *ref.Value // others may share it
+			results = &all
+			results.Required = without(names(results.Properties), optional[name])
+		}
+		content[media] = openapi3.NewMediaType().WithSchema(envelope(results))
+	}
+	return content
+}
+
+// envelope is what every answer comes in.
+func envelope(results *openapi3.Schema) *openapi3.Schema {
+	if results == nil {
+		return closed(object("code", text, "message", text))
+	}
+	return closed(object("code", text, "message", text, "results", results))
+}
+
+func names(properties openapi3.Schemas) (all []string) {
+	for name := range properties {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(some, name) })
+}
+
 // Operations returns the operations by method and path, such as "GET /group/info".
-func Operations() map[string]*Operation { return load().Operations }
+func Operations() map[string]*Operation { return load() }
 
 // Names returns the names of the operations in order.
 func Names() []string {
-	names := make([]string, 0, len(load().Operations))
-	for name := range load().Operations {
-		names = append(names, name)
+	var all []string
+	for name := range load() {
+		all = append(all, name)
 	}
-	sort.Strings(names)
-	return names
+	slices.Sort(all)
+	return all
 }
 
 // Check says what is wrong with a successful answer to an operation, nil if nothing is.
 func Check(operation, contentType string, body []byte) error {
-	op := load().Operations[operation]
+	op := load()[operation]
 	if op == nil {
 		return fmt.Errorf("%s is no operation of the specification", operation)
 	}
 	media, _, _ := mime.ParseMediaType(contentType)
-	s, ok := op.Response[media]
-	if !ok {
+	answer := op.answers[media]
+	if answer == nil {
 		return fmt.Errorf("%s answers with %s", operation, contentType)
 	}
 	if media != "application/json" {
 		return nil
 	}
-	return check(operation, s, body)
+	return check(operation, answer.Schema.Value, body)
 }
+
+// refusal is what every error looks like.
+var refusal = maybe(closed(object("code", text, "message", text, "results", openapi3.NewObjectSchema().WithNullable())), "results")
 
 // CheckError says what is wrong with an answer that is an error, nil if nothing is.
 func CheckError(contentType string, body []byte) error {
 	if media, _, _ := mime.ParseMediaType(contentType); media != "application/json" {
 		return fmt.Errorf("an error comes as %s", contentType)
 	}
-	if err := check("error", load().Schemas["ErrorBadRequest"], body); err != nil {
+	if err := check("error", refusal, body); err != nil {
 		return err
 	}
 	var e struct{ Code, Message string }
@@ -105,80 +155,14 @@ func CheckError(contentType string, body []byte) error {
 	return nil
 }
 
-func check(what string, s *schema, body []byte) error {
+func check(what string, s *openapi3.Schema, body []byte) error {
 	var value any
 	if err := json.Unmarshal(body, &value); err != nil {
 		return fmt.Errorf("%s: the answer is no JSON: %w", what, err)
 	}
-	return s.check(what, value)
-}
-
-func (s *schema) check(at string, value any) error {
-	if s.Ref != "" {
-		target := load().Schemas[s.Ref]
-		if target == nil {
-			return fmt.Errorf("%s: there is no schema %s", at, s.Ref)
-		}
-		return target.check(at, value)
-	}
-	if value == nil {
-		if s.Nullable {
-			return nil
-		}
-		return fmt.Errorf("%s is null", at)
-	}
-	if len(s.Enum) > 0 && !slices.Contains(s.Enum, value) {
-		return fmt.Errorf("%s is %v, none of %v", at, value, s.Enum)
-	}
-	ok := true
-	switch v := value.(type) {
-	case map[string]any:
-		if s.Type == "object" {
-			return s.checkObject(at, v)
-		}
-		ok = s.Type == ""
-	case []any:
-		if s.Type == "array" && s.Items != nil {
-			for i, one := range v {
-				if err := s.Items.check(fmt.Sprintf("%s[%d]", at, i), one); err != nil {
-					return err
-				}
-			}
-		}
-		ok = s.Type == "array" || s.Type == ""
-	case string:
-		if _, err := time.Parse(time.RFC3339, v); s.Format == "date-time" && err != nil {
-			return fmt.Errorf("%s is %q, no time", at, v)
-		}
-		ok = s.Type == "string" || s.Type == ""
-	case float64:
-		ok = s.Type == "number" || s.Type == "" || s.Type == "integer" && v == float64(int64(v))
-	case bool:
-		ok = s.Type == "boolean" || s.Type == ""
-	}
-	if !ok {
-		return fmt.Errorf("%s is %v, not of type %s", at, value, s.Type)
-	}
-	return nil
-}
-
-func (s *schema) checkObject(at string, value map[string]any) error {
-	for _, name := range s.Required {
-		if _, ok := value[name]; !ok {
-			return fmt.Errorf("%s lacks %s", at, name)
-		}
-	}
-	for name, one := range value {
-		p := s.Properties[name]
-		if p == nil {
-			if s.Additional == false {
-				return fmt.Errorf("%s has the unknown member %s", at, name)
-			}
-			continue
-		}
-		if err := p.check(strings.TrimPrefix(at+"."+name, "."), one); err != nil {
-			return err
-		}
+	if err := s.VisitJSON(value); err != nil {
+		reason, _, _ := strings.Cut(err.Error(), "\nSchema:")
+		return fmt.Errorf("%s: %s", what, reason)
 	}
 	return nil
 }

@@ -1,28 +1,31 @@
 package gowatest
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	const js = "application/json; charset=utf-8"
-	for body, want := range map[string]string{
+	for body, want := range map[string]string{ // what an error has to say, "" if there is none
 		`{"code":"SUCCESS","message":"x","results":{"group_id":"1@g.us"}}`: "",
-		`{"code":"SUCCESS","message":"x","results":{"group_id":1}}`:        "POST /group.results.group_id is 1, not of type string",
-		`{"code":"SUCCESS","message":"x"}`:                                 "POST /group lacks results",
-		`{"code":"SUCCESS","message":"x","results":null}`:                  "POST /group.results is null",
-		`[]`: "POST /group is [], not of type object",
-		`{"code":"SUCCESS","message":"x","results":{"group_id":"1@g.us"},"more":true}`: "",
+		`{"code":"SUCCESS","message":"x","results":{"group_id":1}}`:        "group_id",
+		`{"code":"SUCCESS","message":"x"}`:                                 "results",
+		`{"code":"SUCCESS","message":"x","results":null}`:                  "/results",
+		`[]`: "object",
+		`{"code":"SUCCESS","message":"x","results":{"group_id":"1@g.us"},"more":true}`: "more",
 	} {
 		got := ""
 		if err := Check("POST /group", js, []byte(body)); err != nil {
 			got = err.Error()
 		}
-		if got != want {
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, not %q", body, got, want)
 		}
 	}
 	outcome := `{"code":"SUCCESS","message":"x","results":[{"participant":"1","status":"success","message":"x","lid":"1"}]}`
-	if Check("POST /group/participants", js, []byte(outcome)) == nil {
+	if Check("POST /group/participant-requests/approve", js, []byte(outcome)) == nil {
 		t.Error("a member that must not be there is not noticed")
 	}
 	for name, err := range map[string]error{
@@ -40,7 +43,7 @@ func TestCheck(t *testing.T) {
 	if err := CheckError(js, []byte(`{"code":"NOT_FOUND","message":"x"}`)); err != nil {
 		t.Error(err)
 	}
-	if len(Names()) != 82 {
+	if len(Names()) != 90 {
 		t.Errorf("%d operations", len(Names()))
 	}
 }
