@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"switchboard/sinks"
 )
 
 // pace is how patient deliveries are.
@@ -28,8 +30,8 @@ var usualPace = pace{
 }
 
 const (
-	perEndpoint = 8 // chats that are posted to one endpoint at the same time
-	tripAfter   = 5 // failures in a row; from there on an endpoint gets one attempt at a time
+	perEndpoint = sinks.AtOnce // chats that are posted to one endpoint at the same time
+	tripAfter   = 5            // failures in a row; from there on an endpoint gets one attempt at a time
 )
 
 // step is the shortest wait after the nth attempt that failed. It grows gently, since a chat

@@ -43,7 +43,7 @@ type queue struct {
 func (w *Webhooks) Run(ctx context.Context) {
 	r := &runner{Webhooks: w, ctx: ctx, queues: map[string]*queue{}, stale: true, done: make(chan landed)}
 	defer close(w.gone)
-	defer w.senders.close()
+	defer w.outlets.keep(nil)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

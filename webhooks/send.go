@@ -1,17 +1,12 @@
 package webhooks
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,11 +15,8 @@ import (
 	"time"
 
 	"switchboard/egress"
-	"switchboard/fault"
+	"switchboard/sinks"
 )
-
-// keptResponse is how much of an answer is kept, in bytes.
-const keptResponse = 1 << 10
 
 // NewSecret returns a random secret as Standard Webhooks has it.
 func NewSecret() string {
@@ -83,107 +75,57 @@ type Attempt struct {
 	after time.Duration // what the endpoint asks to wait
 }
 
-// senders are the clients that make the requests, each made when it is first needed.
-type senders struct {
-	mu              sync.Mutex
-	strict, lenient *http.Transport
+// outlets are the sinks of the endpoints, each made when it is first needed.
+type outlets struct {
+	mu   sync.Mutex
+	open map[string]outlet // by the endpoint's id
 }
 
-func (s *senders) transport(guard *egress.Guard, skipVerify bool) *http.Transport {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	which := &s.strict
-	if skipVerify {
-		which = &s.lenient
+type outlet struct {
+	sinks.Sink
+	to sinks.Target
+}
+
+// of returns the sink of an endpoint as the endpoint is now.
+func (o *outlets) of(p endpoint, guard *egress.Guard) sinks.Sink {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	to := sinks.Target{Kind: sinks.HTTP, URL: p.URL, SkipVerify: p.SkipVerify}
+	if now, ok := o.open[p.ID]; ok && now.to == to {
+		return now.Sink
+	} else if ok {
+		now.Close()
 	}
-	if *which == nil {
-		t := guard.Transport()
-		t.MaxIdleConnsPerHost = perEndpoint // they end soon after the last event
-		if skipVerify {
-			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} //nolint:gosec // somebody asked for it, for this endpoint
+	if o.open == nil {
+		o.open = map[string]outlet{}
+	}
+	made := sinks.Open(to, guard)
+	o.open[p.ID] = outlet{made, to}
+	return made
+}
+
+// keep closes the sinks of endpoints that are gone.
+func (o *outlets) keep(known map[string]bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, one := range o.open {
+		if !known[id] {
+			one.Close()
+			delete(o.open, id)
 		}
-		*which = t
-	}
-	return *which
-}
-
-func (s *senders) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range []*http.Transport{s.strict, s.lenient} {
-		if t != nil {
-			t.CloseIdleConnections()
-		}
 	}
 }
 
-// post makes one attempt. Redirects are not followed: an endpoint that has moved is told to
-// its owner, not found by whoever holds its old address.
+// post makes one attempt.
 func (w *Webhooks) post(ctx context.Context, p endpoint, id string, body []byte) Attempt {
-	a := Attempt{At: time.Now()}
+	at := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, w.pace.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(body))
-	if err != nil {
-		a.Error = "The address of this webhook is not valid."
-		return a
+	answer := w.outlets.of(p, w.o.Guard).Send(ctx, sinks.Message{ID: id, Body: body, Header: headersOf(p, id, body, at)})
+	return Attempt{
+		At: at, Latency: time.Since(at), Status: answer.Status, Error: answer.Error,
+		Response: p.mask(answer.Text), after: min(answer.After, w.pace.longest),
 	}
-	r.Header = headersOf(p, id, body, a.At)
-	if u := r.URL.User; u != nil && r.Header.Get("Authorization") == "" {
-		password, _ := u.Password()
-		r.SetBasicAuth(u.Username(), password)
-	}
-	res, err := w.senders.transport(w.o.Guard, p.SkipVerify).RoundTrip(r)
-	if err != nil {
-		a.Latency, a.Error = time.Since(a.At), inWords(err)
-		return a
-	}
-	defer res.Body.Close()
-	// Of a long answer a little more is read, so that the connection can be used again. One
-	// that breaks off is an answer all the same.
-	answer, _ := io.ReadAll(io.LimitReader(res.Body, 16*keptResponse))
-	a.Latency, a.Status = time.Since(a.At), res.StatusCode
-	a.Response = p.mask(excerpt(answer))
-	switch {
-	case res.StatusCode/100 == 2: // whatever came of its body
-	case res.StatusCode/100 == 3:
-		a.Error = "The endpoint answered with a redirect, which is not followed."
-	default:
-		a.Error = "The endpoint answered with the status " + strconv.Itoa(res.StatusCode) + "."
-		if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
-			a.after = min(time.Duration(seconds)*time.Second, w.pace.longest)
-		}
-	}
-	return a
-}
-
-// inWords says why there was no answer, without the address, which may hold secrets.
-func inWords(err error) string {
-	var f *fault.Error
-	var byName *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &f):
-		return f.Message
-	case errors.As(err, &byName):
-		return "The name of the endpoint's host cannot be resolved."
-	case errors.As(err, &certificate):
-		return "The endpoint's certificate is not valid."
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "The endpoint did not answer in time."
-	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return "Nothing answers at the endpoint's address."
-	}
-	return "The connection to the endpoint broke off."
-}
-
-// excerpt is the beginning of an answer as text that every database stores.
-func excerpt(b []byte) string {
-	b = b[:min(len(b), keptResponse)]
-	return strings.ReplaceAll(strings.ToValidUTF8(string(b), "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // mask takes an endpoint's secrets out of a text: an answer may repeat the request.

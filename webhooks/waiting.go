@@ -21,6 +21,7 @@ func (r *runner) apply() {
 	for _, q := range r.queues {
 		q.known = known[q.endpoint.ID]
 	}
+	r.outlets.keep(known)
 	if err := r.parkOthers(known); err != nil {
 		r.failed("apply settings", err)
 		return

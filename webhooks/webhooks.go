@@ -51,7 +51,7 @@ type Webhooks struct {
 	wake      chan struct{}
 	calls     chan func(*runner)
 	gone      chan struct{} // closed when Run has ended
-	senders   senders
+	outlets   outlets
 
 	mu   sync.Mutex
 	news chan struct{} // closed at the next event
