@@ -140,7 +140,7 @@ func (s *Session) SetDisappearing(ctx context.Context, chat string, after time.D
 		if jid, err = a.member(ctx, "chat_jid", jid); err != nil {
 			return err
 		}
-		err := a.guard.Send(ctx, func(ctx context.Context) error {
+		err := a.guard.Send(ctx, jid, func(ctx context.Context) error {
 			return a.client.SetDisappearingTimer(ctx, jid, after, time.Time{})
 		})
 		if err != nil {

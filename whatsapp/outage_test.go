@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/isolation/pgtest"
 	"switchboard/messages"
+	"switchboard/whatsapp/simulator/phone"
 )
 
 // onServer is a number whose databases are on a server, as a worker opens them.
@@ -172,5 +174,77 @@ func TestKilledConnectionsCostNothing(t *testing.T) {
 	t.Logf("%d connections killed, the number was %v", killed, seen())
 	if killed < 5 {
 		t.Error("hardly a connection was killed, so nothing was tested")
+	}
+}
+
+// Somebody who could not open a message asks for it again, and the answer loses its connection
+// to the server: he is answered all the same, since he does not ask a second time.
+func TestWhoAsksAgainIsAnsweredWhenAConnectionBreaks(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{"whatsmeow_identity_keys", "whatsmeow_sessions"} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			main, keys := pgtest.New(t), pgtest.New(t)
+			_, s, _ := onServer(t, main, keys)
+			friend := newPhone(t, "Friend")
+			sendText(t, s, friend.Number(), "first")
+			arrives(t, friend, 0, "first")
+			if err := friend.SetOnline(within(t), false); err != nil {
+				t.Fatal(err)
+			}
+			sendText(t, s, friend.Number(), "second")
+			forget(t, friend)
+			breaks := breaking(t, keys, table)
+			if err := friend.SetOnline(within(t), true); err != nil {
+				t.Fatal(err)
+			}
+			breaks()
+			arrives(t, friend, 0, "second")
+		})
+	}
+}
+
+// breaking has statements that write to a table wait. The function that it returns cuts the connection
+// of the first one that does, and lets the table be used again.
+func breaking(t *testing.T, of pgtest.Database, table string) (breaks func()) {
+	t.Helper()
+	super, err := sql.Open("pgx", of.SuperURI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { super.Close() })
+	tx, err := super.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tx.Rollback() })
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE "+table+" IN SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		ctx := within(t)
+		for cut := 0; cut == 0; {
+			if err := super.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l
+				WHERE NOT l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&cut); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// forget has a phone lose its sessions.
+func forget(t *testing.T, p *phone.Phone) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(worldDir, "phones.db")+"?_busy_timeout=10000&_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `DELETE FROM whatsmeow_sessions WHERE our_jid LIKE $1`, p.Number()+"%"); err != nil {
+		t.Fatal(err)
 	}
 }

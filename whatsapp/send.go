@@ -15,6 +15,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
+	"switchboard/whatsapp/serial"
 )
 
 // maxText is how many characters WhatsApp takes in one text.
@@ -100,7 +101,7 @@ func (s *Session) lasting(ctx context.Context) (context.Context, context.CancelF
 // transmit sends a message that is stored, and stores what became of it.
 func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Message) (instances.Sent, error) {
 	var answer whatsmeow.SendResponse
-	err := out.a.guard.Send(ctx, func(ctx context.Context) (err error) {
+	err := out.a.guard.Send(ctx, out.to, func(ctx context.Context) (err error) {
 		answer, err = out.a.client.SendMessage(ctx, out.to, out.message,
 			whatsmeow.SendRequestExtra{ID: msg.ID, Timeout: ackTimeout, MediaHandle: out.handle})
 		return err
@@ -147,6 +148,8 @@ func (s *Session) sendFault(err error) error {
 		return fault.Wrap(fault.NotFound, "This number is not in that group.", err)
 	case errors.As(err, &gone), errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn):
 		return fault.Wrap(fault.Unavailable, "The connection to WhatsApp broke while sending, so the message probably did not go out.", err)
+	case errors.Is(err, serial.ErrUnreached):
+		return fault.Wrap(fault.Unavailable, "WhatsApp did not give out the keys of this recipient, so the message was not sent. Try again in a minute.", err)
 	case errors.Is(err, whatsmeow.ErrMessageTimedOut), errors.Is(err, whatsmeow.ErrIQTimedOut), errors.Is(err, context.DeadlineExceeded):
 		return fault.Wrap(fault.Unavailable, "WhatsApp did not confirm the message in time. It may or may not have gone out.", err)
 	}
@@ -182,20 +185,26 @@ func (a *account) registered(ctx context.Context, jid types.JID) (types.JID, err
 }
 
 // messageForRetry finds what was sent, for a device that could not read it, also after a
-// restart.
+// restart. It waits while the database server is away: nobody asks twice.
 func (s *Session) messageForRetry(_, to types.JID, id types.MessageID) *waE2E.Message {
-	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
-	defer cancel()
-	stored, lid := s.current().forms(ctx, to, types.EmptyJID)
-	for _, chat := range []string{stored, lid} {
-		raw, err := s.messages.SentRaw(ctx, chat, id)
-		if err != nil {
-			s.log.Error("sent message not read", "error", err)
+	var found *waE2E.Message
+	err := s.persist(s.ctx, func() error {
+		stored, lid := s.current().forms(s.ctx, to, types.EmptyJID)
+		for _, chat := range []string{stored, lid} {
+			raw, err := s.messages.SentRaw(s.ctx, chat, id)
+			if err != nil {
+				return err
+			}
+			var m waE2E.Message
+			if raw != nil && proto.Unmarshal(raw, &m) == nil {
+				found = &m
+				return nil
+			}
 		}
-		var m waE2E.Message
-		if raw != nil && proto.Unmarshal(raw, &m) == nil {
-			return &m
-		}
+		return nil
+	})
+	if err != nil {
+		s.log.Error("sent message not read", "error", err)
 	}
-	return nil
+	return found
 }

@@ -55,11 +55,15 @@ func (i *identities) forget(addresses ...string) {
 	}
 }
 
-func (i *identities) IsTrustedIdentity(ctx context.Context, address string, key [32]byte) (bool, error) {
+func (i *identities) IsTrustedIdentity(ctx context.Context, address string, key [32]byte) (trusted bool, err error) {
 	if i.guard.sends(ctx) && i.knows(address, key) {
 		return true, nil
 	}
-	return i.IdentityStore.IsTrustedIdentity(ctx, address, key)
+	err = i.guard.try(ctx, func() error {
+		trusted, err = i.IdentityStore.IsTrustedIdentity(ctx, address, key)
+		return err
+	})
+	return trusted, err
 }
 
 func (i *identities) PutIdentity(ctx context.Context, address string, key [32]byte) error {
@@ -68,7 +72,8 @@ func (i *identities) PutIdentity(ctx context.Context, address string, key [32]by
 		return nil
 	}
 	i.forget(address)
-	if err := i.IdentityStore.PutIdentity(ctx, address, key); err != nil || !sends {
+	put := func() error { return i.IdentityStore.PutIdentity(ctx, address, key) }
+	if err := i.guard.try(ctx, put); err != nil || !sends {
 		return err
 	}
 	i.mu.Lock()

@@ -53,7 +53,7 @@ func TestIdentitiesAreWrittenOnceBySends(t *testing.T) {
 	ours, theirs := [32]byte{1}, [32]byte{2}
 	send := func(key [32]byte) (trusted bool) {
 		t.Helper()
-		err := g.Send(t.Context(), func(ctx context.Context) (err error) {
+		err := g.Send(t.Context(), types.EmptyJID, func(ctx context.Context) (err error) {
 			if err = i.PutIdentity(ctx, "a", key); err == nil {
 				trusted, err = i.IsTrustedIdentity(ctx, "a", key)
 			}

@@ -28,7 +28,7 @@ func (d *device) begin(t *testing.T, with *device) {
 func (d *device) write(t *testing.T, to *device, n int) (sealed []protocol.CiphertextMessage) {
 	t.Helper()
 	for i := range n {
-		err := d.guard.Send(t.Context(), func(ctx context.Context) error {
+		err := d.guard.Send(t.Context(), *to.ID, func(ctx context.Context) error {
 			m, err := d.encrypt(ctx, to.address(), fmt.Sprint(i))
 			sealed = append(sealed, m)
 			return err
@@ -73,7 +73,7 @@ func (d *device) read(t *testing.T, from *device, sealed []protocol.CiphertextMe
 func (d *device) states(t *testing.T, with *device) []*record.StateStructure {
 	t.Helper()
 	var raw []byte
-	err := d.guard.Send(t.Context(), func(ctx context.Context) (err error) {
+	err := d.guard.Send(t.Context(), *with.ID, func(ctx context.Context) (err error) {
 		raw, err = d.Sessions.GetSession(ctx, with.address().String())
 		return err
 	})

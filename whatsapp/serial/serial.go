@@ -10,6 +10,10 @@
 // Decrypting also steps states of the session that the message does not belong to; repair
 // puts those back before the session is written.
 //
+// SendMessage leaves out every device that it could not encrypt for, be it that a store
+// failed, and has WhatsApp take what is left, which may be nothing. A guard lets no such
+// message out: see Send.
+//
 // Nothing in whatsmeow or libsignal is changed. The guard stands in front of the two stores
 // that whatsmeow reads and writes sessions through, and of two that it asks the same again
 // with every message. It needs Client.EnableDecryptedEventBuffer,
@@ -24,6 +28,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 )
 
 // loanTime is how long a call outside of Send and of a decryption may keep the turn. Such a
@@ -41,6 +46,7 @@ type Guard struct {
 	Persist func(ctx context.Context, do func() error) error
 
 	identities *identities // nil before the device has stores
+	device     *store.Device
 
 	turn chan struct{} // holds a token while nobody has the turn
 
@@ -57,7 +63,7 @@ type loan struct {
 // Wrap puts a guard in front of device's sessions and returns it. Call it once per device,
 // before the client connects; it stays in place when a new device gets its stores at pairing.
 func Wrap(device *store.Device) *Guard {
-	g := &Guard{turn: make(chan struct{}, 1)}
+	g := &Guard{turn: make(chan struct{}, 1), device: device}
 	g.turn <- struct{}{}
 	g.attach(device)
 	return g
@@ -88,6 +94,11 @@ func (g *Guard) attach(device *store.Device) {
 			device.PrivacyTokens = &tokens{PrivacyTokenStore: inner}
 		}
 	}
+	if inner := device.MsgSecrets; inner != nil {
+		if _, done := inner.(*secrets); !done {
+			device.MsgSecrets = &secrets{MsgSecretStore: inner, guard: g}
+		}
+	}
 	if inner := device.EventBuffer; inner != nil {
 		if _, done := inner.(*buffer); !done {
 			device.EventBuffer = &buffer{EventBuffer: inner, guard: g}
@@ -104,10 +115,18 @@ func (g *Guard) attach(device *store.Device) {
 // context it is given. The turn is taken when whatsmeow reads the sessions, given back when it
 // has written them, so that waiting for the network keeps nobody waiting, and at the latest
 // when send returns. Sends of one device may run at the same time. The error is send's.
-func (g *Guard) Send(ctx context.Context, send func(context.Context) error) error {
-	h := &hold{guard: g}
+//
+// When a store fails, nothing goes out and the error is the store's. The same with
+// ErrUnreached for a message to a person: it goes out only if it could be encrypted for at
+// least one of their devices. In a group, whoever was left out asks for the message.
+func (g *Guard) Send(ctx context.Context, to types.JID, send func(context.Context) error) error {
+	person := to.Server == types.DefaultUserServer || to.Server == types.HiddenUserServer
+	h := &hold{guard: g, reach: reach{person: person}}
 	defer h.end()
-	return send(context.WithValue(ctx, holdKey{g}, h))
+	if err := send(context.WithValue(ctx, holdKey{g}, h)); err != nil {
+		return err
+	}
+	return h.unwritten()
 }
 
 // holdKey is the context key of a guard's hold. It has the guard in it, so that a context
@@ -118,6 +137,7 @@ type holdKey struct{ guard *Guard }
 type hold struct {
 	guard *Guard
 	keep  bool // a decryption keeps the turn over any number of writes
+	reach
 
 	mu     sync.Mutex
 	has    bool

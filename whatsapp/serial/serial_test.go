@@ -142,14 +142,14 @@ func TestBusyConversation(t *testing.T) {
 	const messages = 300
 	ways := map[string]func(*device, context.Context, *protocol.SignalAddress, string) (protocol.CiphertextMessage, error){
 		"send": func(d *device, ctx context.Context, to *protocol.SignalAddress, text string) (sealed protocol.CiphertextMessage, err error) {
-			err = d.guard.Send(ctx, func(ctx context.Context) error {
+			err = d.guard.Send(ctx, types.EmptyJID, func(ctx context.Context) error {
 				sealed, err = d.encrypt(ctx, to, text)
 				return err
 			})
 			return sealed, err
 		},
 		"peer message": func(d *device, ctx context.Context, to *protocol.SignalAddress, text string) (sealed protocol.CiphertextMessage, err error) {
-			err = d.guard.Send(ctx, func(ctx context.Context) error {
+			err = d.guard.Send(ctx, types.EmptyJID, func(ctx context.Context) error {
 				sealed, err = d.encryptBare(ctx, to, text)
 				return err
 			})
@@ -273,7 +273,7 @@ func TestTheTurnComesBack(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, error %v", name, fail), func(t *testing.T) {
 				t.Parallel()
 				d, guard := wrapped(fail)
-				err := guard.Send(t.Context(), func(ctx context.Context) error { return use(ctx, d) })
+				err := guard.Send(t.Context(), types.EmptyJID, func(ctx context.Context) error { return use(ctx, d) })
 				if !errors.Is(err, fail) {
 					t.Errorf("Send gave %v, want %v", err, fail)
 				}
@@ -291,7 +291,7 @@ func TestADecryptionKeepsTheTurn(t *testing.T) {
 		err := d.EventBuffer.DoDecryptionTxn(t.Context(), func(ctx context.Context) error {
 			go func() {
 				defer close(sent)
-				_ = guard.Send(context.Background(), func(ctx context.Context) error {
+				_ = guard.Send(context.Background(), types.EmptyJID, func(ctx context.Context) error {
 					_, err := d.Sessions.GetSession(ctx, "a")
 					return err
 				})
@@ -347,7 +347,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		err := d.EventBuffer.DoDecryptionTxn(t.Context(), func(context.Context) error {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			return guard.Send(ctx, func(ctx context.Context) error {
+			return guard.Send(ctx, types.EmptyJID, func(ctx context.Context) error {
 				_, err := d.Sessions.GetSession(ctx, "a")
 				return err
 			})

@@ -17,8 +17,10 @@ type sessions struct {
 
 func (s *sessions) GetSession(ctx context.Context, address string) (session []byte, err error) {
 	err = s.guard.read(ctx, []string{address}, func() error {
-		session, err = s.SessionStore.GetSession(ctx, address)
-		return err
+		return s.guard.try(ctx, func() error {
+			session, err = s.SessionStore.GetSession(ctx, address)
+			return err
+		})
 	})
 	if h := s.guard.holdOf(ctx); err == nil && h != nil && h.keep {
 		h.load(address, session)
@@ -26,7 +28,18 @@ func (s *sessions) GetSession(ctx context.Context, address string) (session []by
 	return session, err
 }
 
+func (s *sessions) HasSession(ctx context.Context, address string) (has bool, err error) {
+	err = s.guard.try(ctx, func() error {
+		has, err = s.SessionStore.HasSession(ctx, address)
+		return err
+	})
+	return has, err
+}
+
 func (s *sessions) GetManySessions(ctx context.Context, addresses []string) (found map[string][]byte, err error) {
+	if h := s.guard.holdOf(ctx); h != nil {
+		h.ask(addresses)
+	}
 	err = s.guard.read(ctx, addresses, func() error {
 		found, err = s.SessionStore.GetManySessions(ctx, addresses)
 		return err
@@ -44,11 +57,16 @@ func (s *sessions) PutSession(ctx context.Context, address string, session []byt
 		}
 	}
 	return s.guard.write(ctx, []string{address}, func() error {
-		return s.SessionStore.PutSession(ctx, address, session)
+		return s.guard.try(ctx, func() error { return s.SessionStore.PutSession(ctx, address, session) })
 	})
 }
 
 func (s *sessions) PutManySessions(ctx context.Context, all map[string][]byte) error {
+	if h := s.guard.holdOf(ctx); h != nil {
+		if err := h.reached(all); err != nil {
+			return err
+		}
+	}
 	return s.guard.write(ctx, slices.Collect(maps.Keys(all)), func() error {
 		return s.SessionStore.PutManySessions(ctx, all)
 	})

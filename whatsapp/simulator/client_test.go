@@ -199,7 +199,7 @@ func (c *client) send(ctx context.Context, to types.JID, text string) whatsmeow.
 }
 
 func (c *client) trySend(ctx context.Context, to types.JID, text string) (resp whatsmeow.SendResponse, err error) {
-	err = c.guard.Send(ctx, func(ctx context.Context) error {
+	err = c.guard.Send(ctx, to, func(ctx context.Context) error {
 		resp, err = c.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(text)})
 		return err
 	})

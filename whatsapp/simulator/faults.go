@@ -45,6 +45,7 @@ type LoginFailure struct {
 type faults struct {
 	logins []loginFault
 	sends  []sendFault
+	keys   []Target
 }
 
 type loginFault struct {
@@ -182,4 +183,21 @@ func (n *Network) refusal(d *device) int {
 		}
 	}
 	return 0
+}
+
+// RefuseKeys has a target get no keys of others, with which it could begin a session, or
+// ends that.
+func (n *Network) RefuseKeys(t Target, on bool) {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	n.faults.keys = slices.DeleteFunc(n.faults.keys, t.equal)
+	if on {
+		n.faults.keys = append(n.faults.keys, t)
+	}
+}
+
+func (n *Network) refusesKeys(d *device) bool {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	return slices.ContainsFunc(n.faults.keys, func(t Target) bool { return t.matches(d.account.Number, &d.ID) })
 }

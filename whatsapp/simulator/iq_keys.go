@@ -32,6 +32,8 @@ func (c *connection) handleEncrypt(d *device, iq *waBinary.Node, first waBinary.
 		left := d.PreKeysStored - d.PreKeysGiven
 		c.n.mu.RUnlock()
 		c.result(iq, node("count", waBinary.Attrs{"value": left}))
+	case first.Tag == "key" && c.n.refusesKeys(d):
+		c.fail(iq, 503, "service-unavailable")
 	case first.Tag == "key":
 		var users []waBinary.Node
 		for _, user := range first.GetChildren() {

@@ -32,7 +32,7 @@ func TestBusyChat(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() {
 		for i := range messages {
-			err := c.guard.Send(ctx, func(ctx context.Context) error {
+			err := c.guard.Send(ctx, types.NewJID(ben.Number(), types.DefaultUserServer), func(ctx context.Context) error {
 				_, err := c.SendMessage(ctx, types.NewJID(ben.Number(), types.DefaultUserServer), &waE2E.Message{Conversation: proto.String(fmt.Sprint(i))})
 				return err
 			})

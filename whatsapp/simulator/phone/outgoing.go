@@ -290,7 +290,7 @@ func (p *Phone) transmit(ctx context.Context, to types.JID, m *waE2E.Message, id
 		if err := p.ready(ctx); err != nil {
 			return resp, err
 		}
-		err = p.guard.Send(ctx, func(ctx context.Context) error {
+		err = p.guard.Send(ctx, to, func(ctx context.Context) error {
 			resp, err = p.client.SendMessage(ctx, to, m, whatsmeow.SendRequestExtra{ID: id})
 			return err
 		})

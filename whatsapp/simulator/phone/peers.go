@@ -60,7 +60,7 @@ func (p *Phone) ensureSession(ctx context.Context, jid types.JID) error {
 	if bundle == nil {
 		return fmt.Errorf("the network has no keys of the linked device %d", jid.Device)
 	}
-	return p.guard.Send(ctx, func(ctx context.Context) error {
+	return p.guard.Send(ctx, lid, func(ctx context.Context) error {
 		err := session.NewBuilderFromSignal(p.client.Store, address, store.SignalProtobufSerializer).ProcessBundle(ctx, bundle)
 		if err != nil {
 			return fmt.Errorf("begin a session with a linked device: %w", err)
@@ -79,7 +79,7 @@ func (p *Phone) sendPeer(ctx context.Context, to types.JID, m *waE2E.ProtocolMes
 	}
 	p.peers[id] = &peerMessage{to: to, message: message}
 	p.mu.Unlock()
-	err := p.guard.Send(ctx, func(ctx context.Context) error {
+	err := p.guard.Send(ctx, to, func(ctx context.Context) error {
 		_, err := p.client.SendMessage(ctx, to, message, whatsmeow.SendRequestExtra{ID: id, Peer: true})
 		return err
 	})
