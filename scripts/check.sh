@@ -31,6 +31,9 @@ scripts/bench.sh short
 
 # whatsmeow has data races of its own (in its socket, group cache and QR channel), so the
 # tests that run it inside their process are built without the race detector only.
+step "an S3 store for the tests"
+scripts/tools.sh s3
+
 step "tests without the race detector, where it cannot be used"
 mapfile -t norace < <(git ls-files -co --exclude-standard -z '*_test.go' | xargs -0 grep -lE '^//go:build !race' | xargs -r grep -l '^func Test' | xargs -r -n1 dirname | sort -u | sed 's,^,./,')
 if [ ${#norace[@]} -gt 0 ]; then

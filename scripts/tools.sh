@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the development tools into .tools/, each only when its version is not there yet.
-# `tools.sh lint` makes golangci-lint, `tools.sh node` a Node.js that is new enough for
+# `tools.sh lint` makes golangci-lint, `tools.sh s3` an S3-compatible store, `tools.sh node` a Node.js that is new enough for
 # Tailwind and the npm packages of package.json.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,6 +14,15 @@ lint)
 	GOBIN="$PWD/.tools" GOFLAGS= go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
 	mv .tools/golangci-lint ".tools/golangci-lint-$version"
 	ln -sf "golangci-lint-$version" .tools/golangci-lint
+	;;
+s3)
+	version=v1.8.0
+	[ -x ".tools/versitygw-$version" ] && exit 0
+	echo "Building the S3 store for tests, versitygw $version (one to two minutes, once)"
+	mkdir -p .tools
+	GOBIN="$PWD/.tools" GOFLAGS= go install -ldflags '-s -w' "github.com/versity/versitygw/cmd/versitygw@$version"
+	mv .tools/versitygw ".tools/versitygw-$version"
+	ln -sf "versitygw-$version" .tools/versitygw
 	;;
 node)
 	# Debian 12 has Node 18 and npm 9, Tailwind wants Node 20, and its packages an npm that can
@@ -38,7 +47,7 @@ node)
 	fi
 	;;
 *)
-	echo "usage: tools.sh lint|node" >&2
+	echo "usage: tools.sh lint|s3|node" >&2
 	exit 2
 	;;
 esac

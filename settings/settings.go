@@ -100,14 +100,6 @@ type Media struct {
 	MaxBytes   int64 `json:"max_bytes,omitempty"` // larger ones are left too; 0: 100 MB
 	// Bucket is an S3-compatible store for media; zero: the number's folder.
 	Bucket Bucket `json:"bucket,omitzero"`
-}
-
-// Bucket is a place in an S3-compatible store.
-type Bucket struct {
-	Endpoint  string `json:"endpoint"` // https://…
-	Region    string `json:"region,omitempty"`
-	Name      string `json:"name"`
-	Prefix    string `json:"prefix,omitempty"`
-	AccessKey string `json:"access_key"`
-	SecretKey string `json:"secret_key"`
+	// Earlier are buckets where nothing is put any more, but files still lie.
+	Earlier []Bucket `json:"earlier,omitempty"`
 }
