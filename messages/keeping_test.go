@@ -423,10 +423,8 @@ func testMedia(t *testing.T, open opener) {
 	if !reflect.DeepEqual(got, f) {
 		t.Errorf("got %+v, want %+v", got, f)
 	}
-	var stored []string
-	must(t, m.EachStored(t.Context(), func(file string) { stored = append(stored, file) }))
-	if _, err := m.MediaNamed(t.Context(), "../f0"); fault.KindOf(err) != fault.NotFound || !slices.Equal(stored, []string{"f0"}) {
-		t.Errorf("got %q, %v", stored, err)
+	if _, err := m.MediaNamed(t.Context(), "../f0"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("got %v", err)
 	}
 }
 

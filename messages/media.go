@@ -22,8 +22,8 @@ type Media struct {
 	URL        string
 
 	// File is the name under which it is kept, made by this program; it is known before the
-	// file is there. State tells whether it is, and Place in which store: "" is the number's
-	// folder, else the bucket's name.
+	// file is there. State tells whether it is, and Place where it lies: "" is the number's
+	// folder, else settings.Bucket.Place.
 	File     string
 	State    MediaState
 	Place    string
@@ -31,6 +31,7 @@ type Media struct {
 	NextAt   time.Time
 	Error    string
 	StoredAt time.Time
+	AskedAt  time.Time // when the phone was asked for it, zero if it was not
 }
 
 // Type of media, in the words of go-whatsapp-web-multidevice.
@@ -66,19 +67,19 @@ type File struct {
 }
 
 const mediaColumns = `d."type", d."mime", d."name", d."size", d."seconds", d."sha256", d."enc_sha256", d."key", d."direct_path", d."url",
-	d."file", d."state", d."place", d."tries", d."next_at", d."error", d."stored_at"`
+	d."file", d."state", d."place", d."tries", d."next_at", d."error", d."stored_at", d."asked_at"`
 
 // mediaRow is a row of media that may be missing.
 type mediaRow struct {
 	kind, mime, name, path, url, file, state, place, error sql.NullString
-	size, seconds, tries, next, stored                     sql.NullInt64
+	size, seconds, tries, next, stored, asked              sql.NullInt64
 	sha, enc, key                                          []byte
 }
 
 func (r *mediaRow) places() []any {
 	return []any{
 		&r.kind, &r.mime, &r.name, &r.size, &r.seconds, &r.sha, &r.enc, &r.key, &r.path, &r.url,
-		&r.file, &r.state, &r.place, &r.tries, &r.next, &r.error, &r.stored,
+		&r.file, &r.state, &r.place, &r.tries, &r.next, &r.error, &r.stored, &r.asked,
 	}
 }
 
@@ -90,7 +91,7 @@ func (r *mediaRow) media() *Media {
 		Type: Type(r.kind.String), MIME: r.mime.String, Name: r.name.String, Size: r.size.Int64, Seconds: int(r.seconds.Int64),
 		SHA256: r.sha, EncSHA256: r.enc, Key: r.key, DirectPath: r.path.String, URL: r.url.String,
 		File: r.file.String, State: MediaState(r.state.String), Place: r.place.String, Tries: int(r.tries.Int64),
-		NextAt: moment(r.next.Int64), Error: r.error.String, StoredAt: moment(r.stored.Int64),
+		NextAt: moment(r.next.Int64), Error: r.error.String, StoredAt: moment(r.stored.Int64), AskedAt: moment(r.asked.Int64),
 	}
 }
 
@@ -120,12 +121,8 @@ func (m *Messages) WaitingMedia(ctx context.Context, now time.Time, limit int) (
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	var at sql.NullInt64
-	err = m.db.QueryRowContext(ctx, `SELECT min("next_at") FROM "media" WHERE "state" = 'waiting' AND "next_at" > $1`, now.UnixMilli()).Scan(&at)
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("read waiting media: %w", err)
-	}
-	return due, moment(at.Int64), nil
+	next, err = m.nextMedia(ctx, `"state" = 'waiting'`, now)
+	return due, next, err
 }
 
 // MediaOf returns the media of a message; a fault.NotFound if it has none.
@@ -170,29 +167,12 @@ func (m *Messages) files(ctx context.Context, rest string, args ...any) ([]File,
 	return all, nil
 }
 
-// SetMedia stores what became of media: State, Place, Tries, NextAt, Error, StoredAt, and
+// SetMedia stores what became of media: State, Place, Tries, NextAt, Error, StoredAt, AskedAt, and
 // where they can be had now (DirectPath, URL) and Size.
 func (m *Messages) SetMedia(ctx context.Context, f File, events ...Event) error {
 	return m.write(ctx, "store the state of media", events, func(tx *sql.Tx) (bool, error) {
 		return changed(tx.ExecContext(ctx, `UPDATE "media" SET "state" = $1, "place" = $2, "tries" = $3, "next_at" = $4, "error" = $5,
-				"stored_at" = $6, "direct_path" = $7, "url" = $8, "size" = $9 WHERE "file" = $10`,
-			string(f.State), f.Place, f.Tries, milli(f.NextAt), clean(f.Error), milli(f.StoredAt), clean(f.DirectPath), clean(f.URL), f.Size, f.File))
+				"stored_at" = $6, "direct_path" = $7, "url" = $8, "size" = $9, "asked_at" = $10 WHERE "file" = $11`,
+			string(f.State), f.Place, f.Tries, milli(f.NextAt), clean(f.Error), milli(f.StoredAt), clean(f.DirectPath), clean(f.URL), f.Size, milli(f.AskedAt), f.File))
 	})
-}
-
-// EachStored calls do with the name of every file that is stored in the number's folder.
-func (m *Messages) EachStored(ctx context.Context, do func(file string)) error {
-	rows, err := m.db.QueryContext(ctx, `SELECT "file" FROM "media" WHERE "state" = 'stored' AND "place" = ''`)
-	if err != nil {
-		return fmt.Errorf("read stored media: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var file string
-		if err := rows.Scan(&file); err != nil {
-			return fmt.Errorf("read stored media: %w", err)
-		}
-		do(file)
-	}
-	return rows.Err()
 }

@@ -95,6 +95,7 @@ func exercise(t *testing.T, open opener) {
 		"groups":                                testGroups,
 		"calls":                                 testCalls,
 		"media":                                 testMedia,
+		"places":                                testPlaces,
 		"sequence":                              testSequence,
 		"forgetting":                            testForgetting,
 		"merging":                               testMerging,

@@ -11,13 +11,14 @@ import (
 // atOnce is how many messages one transaction deletes, so that others do not wait for long.
 const atOnce = 500
 
-// StoredMedia returns how many bytes of media are in the number's folder.
-func (m *Messages) StoredMedia(ctx context.Context) (n int64, err error) {
-	err = m.db.QueryRowContext(ctx, `SELECT coalesce(sum("size"), 0) FROM "media" WHERE "state" = 'stored' AND "place" = ''`).Scan(&n)
+// StoredMedia returns how many bytes of media are in the number's folder, and how many in all.
+func (m *Messages) StoredMedia(ctx context.Context) (here, all int64, err error) {
+	err = m.db.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN "place" = '' THEN "size" ELSE 0 END), 0), coalesce(sum("size"), 0)
+		FROM "media" WHERE "state" = 'stored'`).Scan(&here, &all)
 	if err != nil {
-		return 0, fmt.Errorf("add up media: %w", err)
+		return 0, 0, fmt.Errorf("add up media: %w", err)
 	}
-	return n, nil
+	return here, all, nil
 }
 
 // Size returns about how many bytes messages have, without their media, and how many messages
@@ -59,10 +60,10 @@ func (m *Messages) Oldest(ctx context.Context, n int64) (time.Time, error) {
 }
 
 // Forget deletes up to a few hundred messages older than before with all that belongs to
-// them, and returns how many, and the names of the files that were theirs. It is called again
+// them, and returns how many; EachDiscarded has the files that were theirs. It is called again
 // until it returns 0. Messages that are still being sent stay, and so do events: an outbox
 // keeps its own copies of what it delivers.
-func (m *Messages) Forget(ctx context.Context, before time.Time) (n int, files []File, err error) {
+func (m *Messages) Forget(ctx context.Context, before time.Time) (n int, err error) {
 	err = m.transact(ctx, "delete old messages", func(tx *sql.Tx) error {
 		type key struct{ chat, id, sender string }
 		var keys []key
@@ -88,8 +89,9 @@ func (m *Messages) Forget(ctx context.Context, before time.Time) (n int, files [
 			err := tx.QueryRowContext(ctx, `SELECT "file", "state", "place" FROM "media" WHERE "chat" = $1 AND "id" = $2 AND "sender" = $3`, k.chat, k.id, k.sender).
 				Scan(&f.File, &f.State, &f.Place)
 			if err == nil && f.State == Stored {
-				files = append(files, f)
-			} else if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				err = discard(ctx, tx, f)
+			}
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 			for _, table := range []string{"media", "edits", "messages"} {
@@ -107,7 +109,7 @@ func (m *Messages) Forget(ctx context.Context, before time.Time) (n int, files [
 		return nil
 	})
 	if err != nil {
-		return 0, nil, err
+		return 0, err
 	}
-	return n, files, nil
+	return n, nil
 }

@@ -29,15 +29,14 @@ func testForgetting(t *testing.T, open opener) {
 	must(t, m.Receive(t.Context(), messages.Receipt{Chat: ann, Person: ann, IDs: []string{"old2"}, Step: messages.ReadIt, At: old, Whole: true}))
 	total, files := 0, []string{}
 	for {
-		n, gone, err := m.Forget(t.Context(), now.Add(-time.Second))
+		n, err := m.Forget(t.Context(), now.Add(-time.Second))
 		must(t, err)
-		for _, f := range gone {
-			files = append(files, f.File)
-		}
 		if total += n; n == 0 {
 			break
 		}
 	}
+	must(t, m.EachDiscarded(t.Context(), func(file, place string) error { files = append(files, file+place); return nil }))
+	must(t, m.EachDiscarded(t.Context(), func(file, _ string) error { t.Errorf("%s comes again", file); return nil }))
 	if total != 702 || !slices.Equal(files, []string{"old.png"}) {
 		t.Errorf("%d messages and the files %q were deleted", total, files)
 	}
@@ -52,7 +51,7 @@ func testForgetting(t *testing.T, open opener) {
 	}
 	for _, check := range []func() (int, error){
 		func() (int, error) { v, err := m.Versions(t.Context(), ann, "old1"); return len(v), err },
-		func() (int, error) { n, err := m.StoredMedia(t.Context()); return int(n), err },
+		func() (int, error) { _, n, err := m.StoredMedia(t.Context()); return int(n), err },
 	} {
 		if n, err := check(); n != 0 || err != nil {
 			t.Errorf("%d are left, %v", n, err)
