@@ -3,9 +3,9 @@ package gowa
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"mime"
 	"net/http"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -21,7 +21,7 @@ type Stored interface {
 	StoredAs(ctx context.Context, jid string) string
 	Media(ctx context.Context, chat, id string) (messages.File, error)
 	MediaNamed(ctx context.Context, file string) (messages.File, error)
-	MediaPath(f messages.File) string
+	OpenMedia(ctx context.Context, f messages.File) (io.ReadSeekCloser, error)
 }
 
 var storedRoutes = []route{
@@ -296,7 +296,7 @@ func (a *API) mediaFile(r *request) (string, any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	file, err := os.Open(a.o.Number.MediaPath(f))
+	file, err := a.o.Number.OpenMedia(r.Context(), f)
 	if err != nil {
 		return "", nil, err
 	}

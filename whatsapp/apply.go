@@ -21,10 +21,11 @@ func (s *Session) Apply(now settings.Settings) {
 	if online && before.Automation.Presence != now.Automation.Presence {
 		s.announcePresence(a)
 	}
-	select {
-	case s.tidy <- struct{}{}: // what is kept for how long may have changed
-	default:
+	if before.Media.Bucket != now.Media.Bucket {
+		s.fetch.bucketChanged.Store(true)
+		s.fetch.putAway()
 	}
+	signal(s.tidy) // what is kept for how long may have changed
 }
 
 // settings returns what the session works by. It is not to be changed.

@@ -3,12 +3,11 @@ package whatsapp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -39,18 +38,26 @@ type fetcher struct {
 	space int64  // how many bytes all media together may have; 0: no limit
 	wake  chan struct{}
 
+	fetched       chan struct{} // something came into the folder, or the bucket changed
+	bucketChanged atomic.Bool
+
 	mu   sync.Mutex
 	busy map[string]chan struct{} // files that are being fetched; closed at the end
 }
 
 func newFetcher(dir string, space int64) *fetcher {
-	return &fetcher{dir: dir, space: space, wake: make(chan struct{}, 1), busy: map[string]chan struct{}{}}
+	return &fetcher{dir: dir, space: space, wake: make(chan struct{}, 1), fetched: make(chan struct{}, 1), busy: map[string]chan struct{}{}}
 }
 
 // nudge has the fetcher look for work.
-func (f *fetcher) nudge() {
+func (f *fetcher) nudge() { signal(f.wake) }
+
+// putAway has what is in the folder put into the bucket.
+func (f *fetcher) putAway() { signal(f.fetched) }
+
+func signal(c chan struct{}) {
 	select {
-	case f.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -140,7 +147,7 @@ func (s *Session) clearParts() {
 const partPrefix = ".part-"
 
 // Media returns the media of a message, and fetches them from WhatsApp first if they are not
-// here; the file is the one that MediaPath names. It waits as long as ctx allows. What
+// kept; OpenMedia opens them. It waits as long as ctx allows. What
 // WhatsApp has no more is a fault.NotFound.
 func (s *Session) Media(ctx context.Context, chat, id string) (messages.File, error) {
 	f, err := s.messages.MediaOf(ctx, chat, id)
@@ -162,9 +169,6 @@ func (s *Session) MediaNamed(ctx context.Context, file string) (messages.File, e
 	return s.here(ctx, f)
 }
 
-// MediaPath is where a file that Media returned lies.
-func (s *Session) MediaPath(f messages.File) string { return filepath.Join(s.fetch.dir, f.File) }
-
 // recallMedia finds out what a message of before media were kept has to fetch.
 func (s *Session) recallMedia(ctx context.Context, chat, id string) (messages.File, error) {
 	msg, err := s.messages.Message(ctx, chat, id)
@@ -183,16 +187,24 @@ func (s *Session) recallMedia(ctx context.Context, chat, id string) (messages.Fi
 	return f, s.messages.AddMedia(ctx, f)
 }
 
-// here makes sure that a file is in the number's folder.
+// here makes sure that a file is kept.
 func (s *Session) here(ctx context.Context, f messages.File) (messages.File, error) {
 	if s.fetch.dir == "" {
 		return messages.File{}, fault.New(fault.Unavailable, "This number keeps no media.")
 	}
 	if f.State == messages.Stored {
-		if _, err := os.Stat(s.MediaPath(f)); err == nil {
+		if f.Place != "" {
+			return f, nil
+		}
+		if _, err := os.Stat(s.mediaPath(f)); err == nil {
 			return f, nil
 		}
 	}
+	return s.fetchAgain(ctx, f)
+}
+
+// fetchAgain fetches a file because somebody asks for it.
+func (s *Session) fetchAgain(ctx context.Context, f messages.File) (messages.File, error) {
 	if s.Report().Status != instances.Connected {
 		return messages.File{}, fault.New(fault.Unavailable,
 			"This file is still with WhatsApp, and this number is not connected to WhatsApp at the moment. Try again when it is connected.")
@@ -235,11 +247,14 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File) (messages.File,
 	f.Tries++
 	switch {
 	case err == nil:
-		f.State, f.Size, f.StoredAt, f.Error, f.NextAt = messages.Stored, size, now, "", time.Time{}
+		f.State, f.Place, f.Size, f.StoredAt, f.Error, f.NextAt = messages.Stored, "", size, now, "", time.Time{}
 	case errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith403), errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404),
 		errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith410):
 		f.State, f.Error = messages.Gone, "WhatsApp has this file no more."
 		err = fault.Wrap(fault.NotFound, f.Error, err)
+	case errors.Is(err, errNoSpace) && f.State == messages.Waiting && s.settings().Media.Bucket.Set():
+		// There is room again when the bucket has taken what waits for it.
+		f.Tries, f.NextAt, f.Error = f.Tries-1, now.Add(time.Minute), fetchReason(err)
 	case errors.Is(err, errTooLarge), errors.Is(err, errNoSpace), f.State == messages.Waiting && f.Tries >= fetchTries:
 		f.State, f.Error = messages.Left, fetchReason(err)
 	default:
@@ -251,6 +266,9 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File) (messages.File,
 	}
 	if stored := persist(s.ctx, func() error { return s.messages.SetMedia(s.ctx, f) }); stored != nil {
 		return messages.File{}, stored
+	}
+	if f.State == messages.Stored {
+		s.fetch.putAway()
 	}
 	return f, err
 }
@@ -266,7 +284,7 @@ func fetchReason(err error) string {
 func (s *Session) download(ctx context.Context, f messages.File) (size int64, err error) {
 	limit := max(mediaSize(s.settings().Media.MaxBytes), f.Size)
 	if s.fetch.space > 0 {
-		used, err := s.messages.StoredMedia(ctx)
+		used, _, err := s.messages.StoredMedia(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -337,15 +355,4 @@ var mediaKinds = map[messages.Type]struct {
 	messages.AudioFile:    {whatsmeow.MediaAudio, "audio"},
 	messages.VoiceNote:    {whatsmeow.MediaAudio, "audio"},
 	messages.DocumentFile: {whatsmeow.MediaDocument, "document"},
-}
-
-// removeMedia deletes a file from the number's folder. That it is not there is no error.
-func (s *Session) removeMedia(file string) error {
-	if file != filepath.Base(file) || strings.HasPrefix(file, ".") {
-		return fmt.Errorf("%q is no file of media", file)
-	}
-	if err := os.Remove(filepath.Join(s.fetch.dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }

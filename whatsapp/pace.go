@@ -20,6 +20,7 @@ type pace struct {
 	retry, retryMax     time.Duration // between attempts to connect
 	refused, refusedMax time.Duration // the same after WhatsApp refused the login
 	again, againMax     time.Duration // until what could not be stored is asked for again
+	away, awayMax       time.Duration // until media are taken to the bucket again
 	steady              time.Duration // a connection that lasted this long was a good one
 }
 
@@ -32,6 +33,7 @@ var usualPace = pace{
 	retry: time.Second, retryMax: 8 * time.Second,
 	refused: time.Minute, refusedMax: 15 * time.Minute,
 	again: 5 * time.Second, againMax: time.Minute,
+	away: 10 * time.Second, awayMax: 15 * time.Minute,
 	steady: 30 * time.Second,
 }
 

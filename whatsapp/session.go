@@ -46,7 +46,10 @@ type Options struct {
 	// MediaSpace is how many bytes all of them together may have; 0: no limit.
 	Media      string
 	MediaSpace int64
-	Log        *slog.Logger
+	// Bucket opens the bucket to which media go once they are in the folder, if settings name
+	// one; nil where there is none.
+	Bucket func(settings.Bucket) (Bucket, error)
+	Log    *slog.Logger
 	// OnStatus is told of every change of status or reason, in order. It must not block, nor
 	// ask the session. It may be nil.
 	OnStatus func(instances.Report)
@@ -66,6 +69,7 @@ type Session struct {
 	onStatus   func(instances.Report)
 	set        atomic.Pointer[settings.Settings]
 	fetch      *fetcher
+	bucket     func(settings.Bucket) (Bucket, error)
 	arrivals   chan *arrival // what may have to be answered by itself
 	tidy       chan struct{} // the settings changed
 
@@ -117,7 +121,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		log: o.Log, messages: o.Messages,
 		store: sqlstore.NewWithDB(o.Keys, o.Dialect, bridge(o.Log)), keysInFile: o.Dialect == "sqlite3",
 		network: newNetwork(o.Simulator, o.Direct),
-		pace:    usualPace, onStatus: o.OnStatus,
+		pace:    usualPace, onStatus: o.OnStatus, bucket: o.Bucket,
 		inbox: make(chan func(*keeper), 64),
 		stop:  make(chan struct{}), done: make(chan struct{}),
 		fetch: newFetcher(o.Media, o.MediaSpace), arrivals: make(chan *arrival, automaticWaiting), tidy: make(chan struct{}, 1),
@@ -150,6 +154,8 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	s.beside.Go(s.keepTidy)
 	if o.Media != "" {
 		s.beside.Go(s.fetchWaiting)
+		s.beside.Go(s.putAway)
+		s.fetch.putAway()
 	}
 	return s, nil
 }

@@ -202,7 +202,7 @@ func TestMediaComeIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := s.Media(within(t), m.Chat, m.ID)
-	if err != nil || s.MediaPath(again) != file {
+	if err != nil || s.mediaPath(again) != file {
 		t.Fatalf("got %+v, %v", again, err)
 	}
 	if got, err := os.ReadFile(file); err != nil || len(got) != len(data) {
@@ -237,7 +237,7 @@ func TestMediaThatAreLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if data, err := os.ReadFile(s.MediaPath(f)); err != nil || string(data) != "png" {
+			if data, err := os.ReadFile(s.mediaPath(f)); err != nil || string(data) != "png" {
 				t.Errorf("got %q, %v", data, err)
 			}
 		})

@@ -2,9 +2,8 @@ package whatsapp
 
 import (
 	"context"
+	"errors"
 	"time"
-
-	"switchboard/messages"
 )
 
 // How often old messages and media are looked for.
@@ -30,6 +29,12 @@ func (s *Session) keepTidy() {
 }
 
 func (s *Session) tidyUp(ctx context.Context, now time.Time) error {
+	err := s.forgetOld(ctx, now)
+	return errors.Join(err, s.deleteDiscarded(ctx))
+}
+
+// forgetOld takes from the database what is not to be kept.
+func (s *Session) forgetOld(ctx context.Context, now time.Time) error {
 	keep := s.settings().Retention
 	if keep.Days > 0 {
 		if err := s.forget(ctx, now.AddDate(0, 0, -keep.Days)); err != nil {
@@ -51,14 +56,9 @@ func (s *Session) tidyUp(ctx context.Context, now time.Time) error {
 func (s *Session) forget(ctx context.Context, before time.Time) error {
 	total := 0
 	for {
-		n, files, err := s.messages.Forget(ctx, before)
+		n, err := s.messages.Forget(ctx, before)
 		if err != nil {
 			return err
-		}
-		for _, f := range files {
-			if err := s.removeMedia(f.File); err != nil {
-				s.log.Warn("media not deleted", "error", err)
-			}
 		}
 		if total += n; n == 0 {
 			break
@@ -79,25 +79,17 @@ func (s *Session) forgetMedia(ctx context.Context, before time.Time) error {
 			return err
 		}
 		for _, f := range old {
-			if err := s.dropMedia(ctx, f); err != nil {
+			if err := s.messages.DropMedia(ctx, f); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *Session) dropMedia(ctx context.Context, f messages.File) error {
-	if err := s.removeMedia(f.File); err != nil {
-		return err
-	}
-	f.State = messages.Removed
-	return s.messages.SetMedia(ctx, f)
-}
-
 // shrink deletes the oldest media, and then the oldest messages, until all of it together has
 // at most so many bytes.
 func (s *Session) shrink(ctx context.Context, limit int64) error {
-	media, err := s.messages.StoredMedia(ctx)
+	_, media, err := s.messages.StoredMedia(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,7 +106,7 @@ func (s *Session) shrink(ctx context.Context, limit int64) error {
 			if media+size <= limit {
 				break
 			}
-			if err := s.dropMedia(ctx, f); err != nil {
+			if err := s.messages.DropMedia(ctx, f); err != nil {
 				return err
 			}
 			media -= f.Size

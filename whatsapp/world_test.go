@@ -26,6 +26,7 @@ import (
 	"switchboard/isolation/pgtest"
 	"switchboard/messages"
 	"switchboard/migrations"
+	"switchboard/settings"
 	"switchboard/whatsapp/simulator"
 	"switchboard/whatsapp/simulator/phone"
 )
@@ -80,6 +81,7 @@ var quick = func() pace {
 	p := usualPace
 	p.socket = 2 * time.Second
 	p.silence, p.retry, p.retryMax = 4*time.Second, 50*time.Millisecond, 400*time.Millisecond
+	p.away, p.awayMax = 20*time.Millisecond, 100*time.Millisecond
 	p.again, p.againMax, p.steady = 50*time.Millisecond, 200*time.Millisecond, time.Second
 	return p
 }()
@@ -110,6 +112,7 @@ type place struct {
 	dialect    string
 	messages   *messages.Messages
 	media      string // the folder, "" for none
+	settings   settings.Settings
 }
 
 func newPlace(t *testing.T) *place {
@@ -151,7 +154,7 @@ func (p *place) openAt(sim *Simulator, pace pace) *Session {
 	p.t.Helper()
 	s, err := Open(within(p.t), Options{
 		Keys: p.keys, Dialect: p.dialect, Messages: p.messages, Simulator: sim,
-		Log: testLog(p.t.Name()), Media: p.media, pace: &pace,
+		Log: testLog(p.t.Name()), Media: p.media, Bucket: bucketHere, Settings: p.settings, pace: &pace,
 	})
 	if err != nil {
 		p.t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"switchboard/bucket"
 	"switchboard/control"
 	"switchboard/egress"
 	"switchboard/engine"
@@ -99,7 +100,8 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 	if db.keys, dialect, err = keys.Keys(ctx, doc.Database); err != nil {
 		return db, nil, err
 	}
-	o := webhooks.Options{ID: doc.ID, DB: db.main, Guard: egress.New(doc.EgressAllow), Log: log}
+	guard := egress.New(doc.EgressAllow)
+	o := webhooks.Options{ID: doc.ID, DB: db.main, Guard: guard, Log: log}
 	if db.lease != nil {
 		o.Fence = db.lease.Check
 	}
@@ -119,9 +121,10 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 		}
 	}
 	session, err := whatsapp.Open(ctx, whatsapp.Options{
-		Direct: egress.New(doc.EgressAllow).DialContext, Settings: set,
+		Direct: guard.DialContext, Settings: set,
 		Keys: db.keys, Dialect: dialect, Messages: store, Simulator: simulated, Log: log, OnStatus: db.herald.tell,
 		Media: filepath.Join(doc.Dir, "media"), MediaSpace: doc.Limits.Disk / 4 * 3,
+		Bucket: func(at settings.Bucket) (whatsapp.Bucket, error) { return bucket.New(at, guard) },
 	})
 	if err != nil {
 		return db, nil, diagnose(doc.Database, err)
