@@ -279,15 +279,9 @@ func (c *chaos) settle() {
 	}
 	for i := range c.numbers {
 		arrived := func() map[string]int { return c.talker(i).texts(c.phones[i].number) }
-		poll(t, "all that the number sent has arrived", func() bool {
-			got := arrived()
-			for _, text := range c.said[i] {
-				if got[text] == 0 {
-					return false
-				}
-			}
-			return true
-		}, nil)
+		poll(t, "all that "+c.numbers[i].ID+" sent has arrived", func() bool {
+			return len(absent(c.said[i], arrived())) == 0
+		}, func() string { return fmt.Sprintf("missing are %q", absent(c.said[i], arrived())) })
 		once(t, "arrived from "+c.numbers[i].ID, arrived(), c.said[i])
 	}
 	for id, is := range c.now() {
@@ -303,14 +297,16 @@ func (c *chaos) settle() {
 }
 
 // missing counts what was sent to a number and is not stored.
-func (c *chaos) missing(i int) int {
-	stored, missing := c.panel.talk(c.numbers[i]), 0
-	for _, text := range c.heard[i] {
-		if stored.in[text] == 0 {
-			missing++
+func (c *chaos) missing(i int) int { return len(absent(c.heard[i], c.panel.talk(c.numbers[i]).in)) }
+
+// absent is what of texts was not found.
+func absent(texts []string, found map[string]int) (absent []string) {
+	for _, text := range texts {
+		if found[text] == 0 {
+			absent = append(absent, text)
 		}
 	}
-	return missing
+	return absent
 }
 
 func (c *chaos) report() {
