@@ -173,6 +173,31 @@ func TestDatabaseOfSomebodyElseIsLeftAlone(t *testing.T) {
 	}
 }
 
+// Two installations may share a server, and make a number of the same id.
+func TestNumberOfAnotherInstallationIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	d, id := isolationtest.Open(t, p), p.ID("shop")
+	access := provisionAt(t, d, id)
+	second := "second" + p.Tag
+	run(t, manager(t, p), `CREATE DATABASE "`+second+`"`)
+	p.URI, p.StorageDir = into(t, p.URI, second), t.TempDir()
+	other := isolationtest.Open(t, p)
+	if _, err := other.Provision(t.Context(), id); fault.KindOf(err) != fault.Conflict || !strings.Contains(fault.MessageOf(err), string(id)) {
+		t.Errorf("making it once more: %v", err)
+	}
+	if left, err := other.Unknown(t.Context(), nil); err != nil || len(left) > 0 {
+		t.Errorf("the other installation calls %v unknown, %v", left, err)
+	}
+	if err := other.Drop(t.Context(), id); err != nil {
+		t.Errorf("dropping what is not there: %v", err)
+	}
+	open(t, access)
+	if again := provisionAt(t, d, id); again != access {
+		t.Error("it has another password afterwards")
+	}
+}
+
 func TestLostDatabaseIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	p := newPostgres(t)

@@ -177,6 +177,10 @@ func overtaken(err error) bool {
 
 // role makes the number's role, if it is missing, and returns the access with its password.
 func (s *server) role(ctx context.Context, id instances.ID) (instances.Access, error) {
+	there, err := s.look(ctx, id)
+	if err != nil {
+		return instances.Access{}, err
+	}
 	offered := s.secrets.Seal([]byte(rand.Text()))
 	sealed, err := s.vault.KeepPassword(ctx, id, offered)
 	if err != nil {
@@ -188,16 +192,16 @@ func (s *server) role(ctx context.Context, id instances.ID) (instances.Access, e
 	}
 	s.step(ctx, id, "password kept")
 	name := quote(mainName(id))
-	var there bool
-	if err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, mainName(id)).Scan(&there); err != nil {
-		return instances.Access{}, fmt.Errorf("look for role: %w", err)
-	}
 	switch {
 	case !there:
+		var ours string
+		if ours, err = s.mark(ctx, name); err != nil {
+			break
+		}
 		// The manager becomes a member, because only who has the powers of a role can give it a
-		// database. Sent together, the two are one transaction.
-		err = s.exec(ctx, fmt.Sprintf(`CREATE ROLE %s LOGIN PASSWORD '%s' CONNECTION LIMIT %d; GRANT %s TO CURRENT_USER`,
-			name, verifier(string(password)), roleConnections, name))
+		// database. Sent together, the three are one transaction.
+		err = s.exec(ctx, fmt.Sprintf(`CREATE ROLE %s LOGIN PASSWORD '%s' CONNECTION LIMIT %d; GRANT %s TO CURRENT_USER; %s`,
+			name, verifier(string(password)), roleConnections, name, ours))
 	case bytes.Equal(sealed, offered):
 		// The control database came back from a backup that is older than the role.
 		err = s.exec(ctx, fmt.Sprintf(`ALTER ROLE %s PASSWORD '%s'`, name, verifier(string(password))))
@@ -325,6 +329,11 @@ func (s *server) drop(ctx context.Context, id instances.ID) error {
 }
 
 func (s *server) dropAll(ctx context.Context, id instances.ID) error {
+	if _, err := s.look(ctx, id); errors.Is(err, errForeign) {
+		return s.vault.ForgetPassword(ctx, id) // nothing is ours
+	} else if err != nil {
+		return err
+	}
 	found, err := s.find(ctx, id)
 	if err != nil {
 		return err
@@ -368,12 +377,12 @@ func (s *server) dropDatabase(ctx context.Context, name string) error {
 }
 
 // unknown looks at what belongs to roles that are ours. On a server with two installations,
-// neither sees the numbers of the other, unless it logs in as a superuser.
+// neither sees the numbers of the other.
 func (s *server) unknown(ctx context.Context, known []instances.ID) ([]Leftover, error) {
 	rows, err := s.db.QueryContext(ctx, `
 		SELECT r.rolname, coalesce(sum(pg_database_size(d.oid)), 0)::bigint
 		FROM pg_roles r LEFT JOIN pg_database d ON d.datdba = r.oid
-		WHERE r.rolname LIKE 'whatsapp\_%' AND r.rolname <> current_user AND pg_has_role(r.oid, 'MEMBER')
+		WHERE r.rolname LIKE 'whatsapp\_%' AND r.rolname <> current_user AND pg_has_role(r.oid, 'MEMBER') AND NOT `+foreign+`
 		GROUP BY r.rolname ORDER BY r.rolname`)
 	if err != nil {
 		return nil, fmt.Errorf("list roles: %w", err)
