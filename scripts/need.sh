@@ -23,6 +23,7 @@ if [ "${1-build}" = test ]; then
 	has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
 		want "PostgreSQL (postgresql)" postgresql
 	has pgbouncer || [ -x /usr/sbin/pgbouncer ] || want "PgBouncer (pgbouncer)" pgbouncer
+	has rabbitmq-server || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || want "RabbitMQ (rabbitmq-server)" rabbitmq-server
 	has ffmpeg || want "ffmpeg (ffmpeg)" ffmpeg
 	[ -n "${CHROME-}" ] || has chromium || has chromium-headless-shell || has google-chrome ||
 		want "Chromium (chromium)" chromium

@@ -36,7 +36,11 @@ type Settings struct {
 type Webhook struct {
 	ID     string `json:"id"`
 	Shared bool   `json:"shared,omitempty"` // for all numbers
-	URL    string `json:"url"`
+	Kind   string `json:"kind,omitempty"`   // as sinks.Kind has them, "" for a webhook
+	URL    string `json:"url"`              // may have a password in it
+	// Where at a broker events go; see sinks.Target.
+	Exchange   string `json:"exchange,omitempty"`
+	RoutingKey string `json:"routing_key,omitempty"`
 	// Secret signs what is delivered: "whsec_" and base64, as Standard Webhooks has it.
 	Secret string `json:"secret"`
 	// Events are the names to deliver, "message.*" for all below one; none means all.

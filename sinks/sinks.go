@@ -37,25 +37,34 @@ type Kind string
 // The kinds.
 const (
 	HTTP Kind = "webhook"
+	AMQP Kind = "amqp" // 0-9-1, as RabbitMQ speaks it
 )
 
 // Target is where events go.
 type Target struct {
 	Kind       Kind
 	URL        string
-	SkipVerify bool // takes any TLS certificate
+	SkipVerify bool   // takes any TLS certificate
+	Name       string // of whoever connects, for the lists of a broker
+
+	// Of AMQP. Without an exchange, the routing key is the name of a queue.
+	Exchange, RoutingKey string
 }
 
 // Message is an event on its way.
 type Message struct {
 	ID     string // the same at every repetition
+	Number string // whose event it is, its id
+	Event  string // its name
+	Chat   string // "" without one
+	At     time.Time
 	Body   []byte
 	Header http.Header // what goes with it: signatures, and what the owner wants
 }
 
 // Answer is what came of sending one event.
 type Answer struct {
-	Status int           // of HTTP, 0 without an answer
+	Status int           // of HTTP, or with which a broker refused the event; 0 without one
 	Text   string        // the beginning of what the place answered
 	Error  string        // why it has not got the event, in words without secrets; "" if it has
 	After  time.Duration // how long the place asks to be left alone
@@ -63,7 +72,12 @@ type Answer struct {
 
 // Open returns a sink. Events go out through guard.
 func Open(to Target, guard *egress.Guard) Sink {
-	return newEndpoint(to, guard)
+	switch to.Kind {
+	case AMQP:
+		return newExchange(to, guard)
+	default:
+		return newEndpoint(to, guard)
+	}
 }
 
 // secure is how TLS is spoken with a target.

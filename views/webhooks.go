@@ -204,15 +204,21 @@ func answerWord(d webhooks.Delivery) string {
 	switch {
 	case d.Attempts == 0:
 		return "not tried yet"
+	case d.Status == 0 && d.State == webhooks.Delivered:
+		return "taken in " + number(d.Latency) + " ms"
 	case d.Status == 0:
-		return "no answer"
+		return "not taken"
 	}
 	return number(d.Status) + " in " + number(d.Latency) + " ms"
 }
 
 func triedWord(a webhooks.Attempt) string {
-	if a.Error == "" {
-		return "The test event arrived: the endpoint answered " + number(a.Status) + " in " + number(int(a.Latency.Milliseconds())) + " ms."
+	ms := number(int(a.Latency.Milliseconds())) + " ms"
+	switch {
+	case a.Error == "" && a.Status == 0:
+		return "The test event arrived: the broker took it in " + ms + "."
+	case a.Error == "":
+		return "The test event arrived: the endpoint answered " + number(a.Status) + " in " + ms + "."
 	}
 	return "The test event did not arrive. " + a.Error
 }

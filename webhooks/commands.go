@@ -64,7 +64,7 @@ func (w *Webhooks) Test(ctx context.Context, id string) (Attempt, error) {
 	if err != nil {
 		return Attempt{}, err
 	}
-	return w.post(ctx, list[i], e.ID, body), nil
+	return w.post(ctx, list[i], e, body), nil
 }
 
 // The commands of Do.

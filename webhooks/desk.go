@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"switchboard/egress"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/settings"
+	"switchboard/sinks"
 )
 
 // Settings is where webhooks are kept; *settings.Keeper is one.
@@ -42,7 +42,7 @@ const (
 	mostWebhooks = 50
 	mostHeaders  = 20
 	mostPatterns = 200
-	longestURL   = 2000
+	longestValue = 2000
 	longestText  = 500
 )
 
@@ -51,7 +51,10 @@ const VariablePrefix = "variable_"
 
 // Wish is what a webhook is to be; nil leaves what is there.
 type Wish struct {
-	URL         *string            `json:"url"`
+	Kind        *string            `json:"kind"` // of a new one only; see sinks.Kind
+	URL         *string            `json:"url"`  // a password that is masked stays as it is
+	Exchange    *string            `json:"exchange"`
+	RoutingKey  *string            `json:"routing_key"`
 	Secret      *string            `json:"secret"` // "" for a random one
 	Events      *[]string          `json:"events"`
 	Chats       *[]string          `json:"chats"`
@@ -151,14 +154,41 @@ func (d Desk) change(ctx context.Context, id instances.ID, hook string, do func(
 	})
 }
 
+// aim changes where the events of w go.
+func (wish Wish) aim(w *settings.Webhook) error {
+	to := target(*w)
+	if wish.Kind != nil {
+		if w.URL != "" && *wish.Kind != string(to.Kind) {
+			return fault.InField("kind", "The kind of an endpoint cannot be changed. Add another one and delete this one.")
+		}
+		to.Kind = sinks.Kind(*wish.Kind)
+	}
+	if wish.URL != nil {
+		var err error
+		if to.URL, err = unmask(*wish.URL, *w); err != nil {
+			return err
+		}
+	}
+	for into, from := range map[*string]*string{&to.Exchange: wish.Exchange, &to.RoutingKey: wish.RoutingKey} {
+		if from != nil {
+			*into = *from
+		}
+	}
+	to, err := to.Check()
+	if err != nil {
+		return err
+	}
+	w.Kind, w.URL, w.Exchange, w.RoutingKey = string(to.Kind), to.URL, to.Exchange, to.RoutingKey
+	if to.Kind == sinks.HTTP {
+		w.Kind = "" // as those have it that were made before there were others
+	}
+	return nil
+}
+
 // apply changes w as wished.
 func (wish Wish) apply(w *settings.Webhook) error {
-	if wish.URL != nil {
-		u, err := egress.Parse(*wish.URL)
-		if err != nil || len(*wish.URL) > longestURL {
-			return fault.InField("url", "The address of a webhook begins with https:// or http:// and has 2000 characters at most.")
-		}
-		w.URL = u.String()
+	if err := wish.aim(w); err != nil {
+		return err
 	}
 	if wish.Secret != nil {
 		w.Secret = strings.TrimSpace(*wish.Secret)
@@ -239,7 +269,7 @@ func checkHeaders(in, before map[string]string) (map[string]string, error) {
 			return nil, fault.InField("headers", fmt.Sprintf("%q is no name of a header.", name))
 		case slices.Contains(ownHeaders, key):
 			return nil, fault.InField("headers", "The header "+key+" is set by Switchboard itself.")
-		case len(value) > longestURL || !printable(value):
+		case len(value) > longestValue || !printable(value):
 			return nil, fault.InField("headers", "The value of the header "+key+" has to be printable ASCII, 2000 characters at most.")
 		}
 		out[key] = value
@@ -251,14 +281,15 @@ func printable(s string) bool {
 	return strings.IndexFunc(s, func(c rune) bool { return c < ' ' || c > '~' }) < 0
 }
 
-// Masked is a webhook as it may be shown: without its secret and the values of its headers,
-// and for those who only look without what may be secret in its address.
+// Masked is a webhook as it may be shown: without its secret, the values of its headers and
+// the password in its address, and for those who only look without what may be secret in its address.
 func Masked(w settings.Webhook, looksOnly bool) settings.Webhook {
 	w.Secret = ""
 	w.Headers = maps.Clone(w.Headers)
 	for name := range w.Headers {
 		w.Headers[name] = hidden
 	}
+	w.URL = maskPassword(w)
 	if looksOnly {
 		w.URL = MaskURL(w.URL)
 	}

@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	"switchboard/messages"
 )
 
 // landed is an attempt that is over, or that was not made.
@@ -46,7 +48,8 @@ func (r *runner) land(l landed) {
 // head is the delivery that comes next in a lane.
 type head struct {
 	seq, attempts, next int64
-	id                  string
+	at                  int64
+	event               messages.Event
 	body                []byte
 }
 
@@ -55,10 +58,10 @@ func (r *runner) deliver(q *queue, l *lane, p endpoint) landed {
 	out := landed{queue: q, lane: l}
 	var h head
 	err := r.o.DB.QueryRowContext(r.ctx, `
-		SELECT d."event", d."attempts", d."next_at", e."id", e."body"
+		SELECT d."event", d."attempts", d."next_at", e."id", e."name", e."at", e."body"
 		FROM "deliveries" d JOIN "events" e ON e."seq" = d."event"
 		WHERE d."endpoint" = $1 AND d."chat" = $2 AND d."state" = 'pending' ORDER BY d."event" LIMIT 1`,
-		p.ID, l.chat).Scan(&h.seq, &h.attempts, &h.next, &h.id, &h.body)
+		p.ID, l.chat).Scan(&h.seq, &h.attempts, &h.next, &h.event.ID, &h.event.Name, &h.at, &h.body)
 	now := time.Now()
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -71,7 +74,8 @@ func (r *runner) deliver(q *queue, l *lane, p endpoint) landed {
 		out.next = moment(h.next)
 		return out
 	}
-	a := r.post(r.ctx, p, h.id, h.body)
+	h.event.Chat, h.event.At = l.chat, moment(h.at)
+	a := r.post(r.ctx, p, h.event, h.body)
 	if r.ctx.Err() != nil { // the worker ends: that is not the endpoint's fault
 		if a.Error != "" {
 			return out

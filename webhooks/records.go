@@ -37,7 +37,7 @@ type Delivery struct {
 	Attempts int       `json:"attempts"`
 	TriedAt  time.Time `json:"tried_at,omitzero"`
 	NextAt   time.Time `json:"next_at,omitzero"`
-	Status   int       `json:"status"` // of HTTP at the last attempt, 0 without an answer
+	Status   int       `json:"status"` // of HTTP at the last attempt, or with which a broker refused it; 0 without one
 	Latency  int       `json:"latency_ms"`
 	Error    string    `json:"error"`
 
@@ -53,10 +53,12 @@ type Detail struct {
 
 // Request as it goes out; secrets are masked in it.
 type Request struct {
-	Method  string            `json:"method"`
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers"`
-	Body    string            `json:"body"`
+	Method     string            `json:"method"` // of HTTP; PUBLISH to a broker
+	URL        string            `json:"url"`
+	Exchange   string            `json:"exchange,omitempty"`
+	RoutingKey string            `json:"routing_key,omitempty"` // as it is set
+	Headers    map[string]string `json:"headers"`
+	Body       string            `json:"body"`
 }
 
 // Response is the beginning of what the endpoint answered to the last attempt.
@@ -218,7 +220,10 @@ func Find(ctx context.Context, db *sql.DB, id string, list []settings.Webhook) (
 	out.Request.Method, out.Response.Status = http.MethodPost, out.Status
 	if i := slices.IndexFunc(list, func(w settings.Webhook) bool { return w.ID == endpoint }); i >= 0 {
 		p := newEndpoint(list[i])
-		out.Request.URL = MaskURL(p.URL)
+		out.Request.URL, out.Request.Exchange, out.Request.RoutingKey = MaskURL(p.URL), p.Exchange, p.RoutingKey
+		if p.Kind != "" {
+			out.Request.Method = "PUBLISH"
+		}
 		at := out.TriedAt
 		if at.IsZero() {
 			at = out.At
@@ -227,15 +232,13 @@ func Find(ctx context.Context, db *sql.DB, id string, list []settings.Webhook) (
 		for name := range headersOf(p, out.EventID, nil, at) {
 			out.Request.Headers[name] = hidden
 		}
-		for name, values := range headersOf(endpoint0, out.EventID, nil, at) { // what is no secret
+		plain := newEndpoint(settings.Webhook{Kind: p.Kind}) // has neither a secret nor headers of its own
+		for name, values := range headersOf(plain, out.EventID, nil, at) {
 			out.Request.Headers[name] = values[0]
 		}
 	}
 	return out, nil
 }
-
-// endpoint0 has neither a secret nor headers of its own.
-var endpoint0 endpoint
 
 // Standing is how an endpoint stands.
 type Standing struct {

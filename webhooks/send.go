@@ -8,13 +8,14 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"switchboard/egress"
+	"switchboard/instances"
+	"switchboard/messages"
 	"switchboard/sinks"
 )
 
@@ -53,7 +54,9 @@ func headersOf(p endpoint, id string, body []byte, at time.Time) http.Header {
 	}
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	h.Set("Content-Type", "application/json")
-	h.Set("User-Agent", "Switchboard")
+	if p.Kind == "" {
+		h.Set("User-Agent", "Switchboard")
+	}
 	h.Set("Webhook-Id", id)
 	h.Set("Webhook-Timestamp", stamp)
 	if p.Secret != "" {
@@ -68,7 +71,7 @@ func headersOf(p endpoint, id string, body []byte, at time.Time) http.Header {
 type Attempt struct {
 	At       time.Time     `json:"at"`
 	Latency  time.Duration `json:"latency_ns"`
-	Status   int           `json:"status"`   // of HTTP, 0 without an answer
+	Status   int           `json:"status"`   // as sinks.Answer has it
 	Error    string        `json:"error"`    // in words; "" if the endpoint took it
 	Response string        `json:"response"` // the beginning of its answer
 
@@ -86,11 +89,12 @@ type outlet struct {
 	to sinks.Target
 }
 
-// of returns the sink of an endpoint as the endpoint is now.
-func (o *outlets) of(p endpoint, guard *egress.Guard) sinks.Sink {
+// of returns the sink of an endpoint of a number as the endpoint is now.
+func (o *outlets) of(p endpoint, number instances.ID, guard *egress.Guard) sinks.Sink {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := sinks.Target{Kind: sinks.HTTP, URL: p.URL, SkipVerify: p.SkipVerify}
+	to := target(p.Webhook)
+	to.Name = "Switchboard " + string(number)
 	if now, ok := o.open[p.ID]; ok && now.to == to {
 		return now.Sink
 	} else if ok {
@@ -116,67 +120,16 @@ func (o *outlets) keep(known map[string]bool) {
 	}
 }
 
-// post makes one attempt.
-func (w *Webhooks) post(ctx context.Context, p endpoint, id string, body []byte) Attempt {
+// post makes one attempt to hand over an event whose body is made already.
+func (w *Webhooks) post(ctx context.Context, p endpoint, e messages.Event, body []byte) Attempt {
 	at := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, w.pace.timeout)
 	defer cancel()
-	answer := w.outlets.of(p, w.o.Guard).Send(ctx, sinks.Message{ID: id, Body: body, Header: headersOf(p, id, body, at)})
+	answer := w.outlets.of(p, w.o.ID, w.o.Guard).Send(ctx, sinks.Message{
+		ID: e.ID, Number: string(w.o.ID), Event: e.Name, Chat: e.Chat, At: e.At, Body: body, Header: headersOf(p, e.ID, body, at),
+	})
 	return Attempt{
 		At: at, Latency: time.Since(at), Status: answer.Status, Error: answer.Error,
 		Response: p.mask(answer.Text), after: min(answer.After, w.pace.longest),
 	}
-}
-
-// mask takes an endpoint's secrets out of a text: an answer may repeat the request.
-func (p endpoint) mask(text string) string {
-	for _, secret := range p.secrets() {
-		text = strings.ReplaceAll(text, secret, hidden)
-	}
-	return text
-}
-
-const hidden = "•••"
-
-// secrets are the texts that must not be shown, the long ones first.
-func (p endpoint) secrets() []string {
-	all := []string{p.Secret, strings.TrimPrefix(p.Secret, secretPrefix)}
-	for _, value := range p.Headers {
-		all = append(all, value)
-		if _, token, ok := strings.Cut(value, " "); ok { // "Bearer …"
-			all = append(all, token)
-		}
-	}
-	if u, err := url.Parse(p.URL); err == nil {
-		if password, ok := u.User.Password(); ok {
-			all = append(all, password)
-		}
-		for _, values := range u.Query() {
-			all = append(all, values...)
-		}
-	}
-	kept := all[:0]
-	for _, s := range all {
-		if len(s) >= 4 { // shorter ones are no secrets, and would tear every text
-			kept = append(kept, s)
-		}
-	}
-	return kept
-}
-
-// MaskURL is an address as it may be shown to whoever looks at deliveries: without the
-// password and the values of its query.
-func MaskURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	shown := u.Scheme + "://" + u.Host + u.EscapedPath()
-	if u.User != nil {
-		shown = u.Scheme + "://" + hidden + "@" + u.Host + u.EscapedPath()
-	}
-	if u.RawQuery != "" {
-		shown += "?" + hidden
-	}
-	return shown
 }

@@ -151,8 +151,12 @@ func TestAfterARestart(t *testing.T) {
 		w.stop()
 		r.set(nil)
 		w.run(settings.Webhook{ID: "a", URL: r.URL})
+		last := ""
 		for i := range 10 {
-			if g := r.next(t); g.Text != fmt.Sprint(i) || !strings.Contains(string(g.raw), bob) {
+			g := r.next(t)
+			for ; g.Text == last; g = r.next(t) { // the receiver may have taken what was under way at the end
+			}
+			if last = g.Text; g.Text != fmt.Sprint(i) || !strings.Contains(string(g.raw), bob) {
 				t.Errorf("%s came, want %d", g.raw, i)
 			}
 		}

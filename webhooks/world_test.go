@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -48,13 +49,7 @@ func ok(t testing.TB, err error) {
 func each(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T) *sql.DB{
-		engine.SQLite: func(t *testing.T) *sql.DB {
-			file := engine.At(filepath.Join(t.TempDir(), "main.db"))
-			ok(t, file.Create())
-			db, err := file.Open(t.Context())
-			ok(t, err)
-			return db
-		},
+		engine.SQLite: openSQLite,
 		engine.Postgres: func(t *testing.T) *sql.DB {
 			db, err := engine.OpenPostgres(t.Context(), pgtest.New(t).URI, engine.Pool{Open: 2, Idle: time.Second, Wait: time.Minute})
 			ok(t, err)
@@ -63,12 +58,23 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db := open(t)
-			t.Cleanup(func() { _ = db.Close() })
-			ok(t, migrations.Up(t.Context(), db, name, migrations.Instance))
-			test(t, &world{t: t, db: db, pace: brisk})
+			test(t, newWorld(t, name, open(t)))
 		})
 	}
+}
+
+func openSQLite(t *testing.T) *sql.DB {
+	file := engine.At(filepath.Join(t.TempDir(), "main.db"))
+	ok(t, file.Create())
+	db, err := file.Open(t.Context())
+	ok(t, err)
+	return db
+}
+
+func newWorld(t *testing.T, name string, db *sql.DB) *world {
+	t.Cleanup(func() { _ = db.Close() })
+	ok(t, migrations.Up(t.Context(), db, name, migrations.Instance))
+	return &world{t: t, db: db, pace: brisk}
 }
 
 // brisk is usualPace in another time.
@@ -86,6 +92,7 @@ type world struct {
 	*Webhooks
 	store *messages.Messages
 	stop  func()
+	log   bytes.Buffer // to be read after stop
 }
 
 // run starts what delivers, as a worker does, for the webhooks in hooks.
@@ -93,7 +100,7 @@ func (w *world) run(hooks ...settings.Webhook) {
 	w.t.Helper()
 	var err error
 	w.Webhooks, err = New(w.t.Context(), Options{
-		ID: "shop_20260101120000", DB: w.db, pace: &w.pace, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+		ID: "shop_20260101120000", DB: w.db, pace: &w.pace, Log: slog.New(slog.NewTextHandler(io.MultiWriter(w.t.Output(), &w.log), nil)),
 		Guard: egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}),
 	})
 	ok(w.t, err)
@@ -124,6 +131,19 @@ type got struct {
 	Chat   string
 }
 
+// parse reads an event that put has stored.
+func parse(body []byte) (got, error) {
+	var in struct {
+		Event   string
+		Payload struct {
+			ChatID string `json:"chat_id"`
+			Body   string
+		}
+	}
+	err := json.Unmarshal(body, &in)
+	return got{raw: body, Event: in.Event, Text: in.Payload.Body, Chat: in.Payload.ChatID}, err
+}
+
 // receiver is an endpoint. answer says what the nth request gets; nil means 200.
 type receiver struct {
 	*httptest.Server
@@ -143,18 +163,15 @@ func newReceiver(t *testing.T, answer func(n int, g got) int) *receiver {
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
-	var in struct {
-		Event   string
-		Payload struct {
-			ChatID string `json:"chat_id"`
-			Body   string
-		}
+	if err != nil {
+		return // whoever sent it has gone
 	}
-	if err != nil || json.Unmarshal(body, &in) != nil {
+	g, err := parse(body)
+	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	g := got{req.Header, body, in.Event, in.Payload.Body, in.Payload.ChatID}
+	g.header = req.Header
 	r.mu.Lock()
 	r.count++
 	status := http.StatusOK

@@ -128,6 +128,52 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
+// A broker's password is kept, shown to nobody, and does not follow the address elsewhere.
+func TestBrokers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := "/instances/" + string(s.add(instances.Instance{Status: instances.Connected})) + "/webhooks"
+	for _, c := range []struct{ body, change, elsewhere, kept string }{
+		{
+			`{"kind":"amqp","url":"amqps://shop:sesame%2Fopen@mq.example.org/orders","exchange":"amq.topic"}`,
+			`{"url":"amqps://shop:•••@mq.example.org/other","routing_key":"{event}"}`,
+			`{"url":"amqps://shop:•••@elsewhere.example.org/"}`,
+			"amqps://shop:sesame%2Fopen@mq.example.org/other",
+		},
+	} {
+		got := s.send(s.operator, "POST", path, c.body)
+		s.wantStatus(got, http.StatusCreated)
+		var made webhook
+		into(t, got, &made)
+		all := got.body + s.send(s.operator, "GET", path, "").body
+		changed := s.send(s.operator, "PATCH", path+"/"+made.ID, c.change)
+		s.wantStatus(changed, http.StatusOK)
+		if p := s.wantProblem(s.send(s.operator, "PATCH", path+"/"+made.ID, c.elsewhere), http.StatusUnprocessableEntity); p.Field != "url" || !strings.Contains(p.Detail, "password") {
+			t.Errorf("another host: %+v", p)
+		}
+		if p := s.wantProblem(s.send(s.operator, "PATCH", path+"/"+made.ID, `{"kind":"webhook"}`), http.StatusUnprocessableEntity); p.Field != "kind" {
+			t.Errorf("another kind: %+v", p)
+		}
+		if all += changed.body; strings.Contains(all, "sesame") || !strings.Contains(all, "•••@") {
+			t.Errorf("told is %s", all)
+		}
+		w, err := s.settings.Get(t.Context(), s.supervisor.list[0].ID)
+		if last := w.Webhooks[len(w.Webhooks)-1]; err != nil || last.URL != c.kept || string(made.Kind) != last.Kind {
+			t.Errorf("kept is %+v, %v", last, err)
+		}
+	}
+	for body, field := range map[string]string{
+		`{"kind":"kafka","url":"kafka://x"}`: "kind", `{"kind":"amqp","url":"https://x"}`: "url", `{"kind":"amqp","url":"amqp://"}`: "url",
+		`{"kind":"amqp","url":"amqp://x?certfile=/etc/passwd","exchange":"x"}`: "url", `{"kind":"amqp","url":"amqp://x"}`: "routing_key",
+		`{"kind":"amqp","url":"amqp://x","exchange":"x","routing_key":"{what}"}`: "routing_key",
+		`{"kind":"amqp","url":"amqp://x","exchange":"x","routing_key":"a b"}`:    "routing_key", `{"url":"amqp://x"}`: "url",
+	} {
+		if p := s.wantProblem(s.send(s.operator, "POST", path, body), http.StatusUnprocessableEntity); p.Field != field {
+			t.Errorf("%s: the fault is in %q", body, p.Field)
+		}
+	}
+}
+
 func TestWebhooksForAllNumbers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

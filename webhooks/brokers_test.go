@@ -1,0 +1,203 @@
+package webhooks
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"switchboard/engine"
+	"switchboard/settings"
+	"switchboard/sinks/sinkstest"
+)
+
+// taken is an event that came out of a broker.
+type taken struct{ id, chat, text string }
+
+// sequence checks that events come out of a broker in order within each chat, whatever comes
+// twice, and that a repetition has the same id.
+type sequence struct {
+	t    *testing.T
+	ids  map[string]string // by chat and text
+	next map[string]int    // by chat
+}
+
+func newSequence(t *testing.T) *sequence {
+	return &sequence{t, map[string]string{}, map[string]int{}}
+}
+
+// add takes what came and returns how many different events did.
+func (s *sequence) add(e taken) int {
+	s.t.Helper()
+	key := e.chat + " " + e.text
+	if before, again := s.ids[key]; again {
+		if before != e.id {
+			s.t.Errorf("%s came as %s and as %s", key, before, e.id)
+		}
+		return len(s.ids)
+	}
+	s.ids[key] = e.id
+	if want := fmt.Sprint(s.next[e.chat]); e.text != want {
+		s.t.Fatalf("in %s came %s, want %s", e.chat, e.text, want)
+	}
+	s.next[e.chat]++
+	return len(s.ids)
+}
+
+// talk puts count further events into each of a few chats, numbered from the first.
+func (w *world) talk(first, count int) (chats int) {
+	list := []string{ann, bob, group}
+	for i := range count {
+		for _, chat := range list {
+			w.put("message", chat, fmt.Sprint(first+i))
+		}
+	}
+	return len(list)
+}
+
+// says has a test event sent and checks what is said about it.
+func (w *world) says(id, want string) Attempt {
+	w.t.Helper()
+	a, err := w.Test(w.t.Context(), id)
+	if err != nil || !strings.Contains(a.Error, want) || want == "" && a.Error != "" {
+		w.t.Errorf("%s: %+v, %v; want %q", id, a, err, want)
+	}
+	return a
+}
+
+// tellsNo checks that words are neither logged nor shown of any delivery or endpoint. It
+// stops what delivers.
+func (w *world) tellsNo(hooks []settings.Webhook, words ...string) {
+	w.t.Helper()
+	all, err := Standings(w.t.Context(), w.db)
+	ok(w.t, err)
+	shown := fmt.Sprintf("%+v", all)
+	for _, d := range w.list(Filter{}) {
+		one, err := Find(w.t.Context(), w.db, d.ID, hooks)
+		ok(w.t, err)
+		shown += fmt.Sprintf("%+v\n", one)
+	}
+	for _, hook := range hooks {
+		shown += fmt.Sprintf("%+v %+v\n", Masked(hook, false), Masked(hook, true))
+	}
+	w.stop()
+	shown += w.log.String()
+	for _, word := range words {
+		if i := strings.Index(shown, word); i >= 0 {
+			w.t.Errorf("%s is told: %s", word, shown[max(0, i-200):i+len(word)])
+		}
+	}
+}
+
+func TestRabbitMQ(t *testing.T) {
+	if testing.Short() {
+		t.Skip("RabbitMQ is left out of short tests")
+	}
+	t.Parallel()
+	b := sinkstest.NewRabbitMQ(t)
+	w := newWorld(t, engine.SQLite, openSQLite(t))
+	secret := NewSecret()
+	wrong := strings.Replace(b.URL(), sinkstest.Password, "mistaken", 1)
+	hooks := []settings.Webhook{
+		{ID: "all", Exchange: "amq.topic", RoutingKey: "{number}.{event}.{chat}", Secret: secret, Headers: map[string]string{"X-Mine": "header-secret"}, Events: []string{"message"}},
+		{ID: "calls", RoutingKey: "calls", Events: []string{"call.*"}},
+		{ID: "wrong", Exchange: "amq.topic", RoutingKey: "x", URL: wrong, Events: []string{"call.*"}},
+		{ID: "absent", Exchange: "nowhere", RoutingKey: "x"},
+		{ID: "unroutable", Exchange: "amq.direct", RoutingKey: "nobody"},
+		{ID: "no queue", RoutingKey: "nobody"},
+		{ID: "vhost", Exchange: "amq.topic", RoutingKey: "x", URL: b.URL() + "elsewhere"},
+		{ID: "strict", Exchange: "amq.topic", RoutingKey: "x", URL: b.SecureURL()},
+		{ID: "lenient", RoutingKey: "calls", URL: b.SecureURL(), SkipVerify: true},
+		{ID: "private", RoutingKey: "x", URL: "amqp://guest:" + sinkstest.Password + "@10.0.0.1/"},
+		{ID: "closed", RoutingKey: "x", URL: "amqp://guest:" + sinkstest.Password + "@127.0.0.1:1/"},
+	}
+	for i := range hooks {
+		hooks[i].Kind = "amqp"
+		if hooks[i].URL == "" {
+			hooks[i].URL = b.URL()
+		}
+		if hooks[i].Events == nil {
+			hooks[i].Events = []string{"nothing"}
+		}
+	}
+	all, calls := b.Queue("all", "amq.topic", "shop_20260101120000.message.#"), b.Queue("calls", "", "")
+	w.run(hooks...)
+
+	const each = 20
+	chats := w.talk(0, each)
+	seen := newSequence(t)
+	for came, killed := 0, false; came < chats*2*each; {
+		select {
+		case d, open := <-all:
+			if !open {
+				all = nil
+				break
+			}
+			g, err := parse(d.Body)
+			ok(t, err)
+			if came = seen.add(taken{d.MessageId, g.Chat, g.Text}); came == chats*each/2 && !killed {
+				killed = true
+				// In the middle of it. What it had not acknowledged, and what it had but nobody has
+				// read yet, comes all the same.
+				b.Kill()
+				w.talk(each, each)
+				w.until("it is noticed", func() bool { return !w.standing("all").FailingSince.IsZero() })
+				b.Start()
+				all, calls = b.Queue("all", "amq.topic", "shop_20260101120000.message.#"), b.Queue("calls", "", "")
+				continue
+			}
+			ok(t, d.Ack(false))
+			verifier, err := standard.NewWebhook(secret)
+			ok(t, err)
+			header := map[string][]string{}
+			for name, value := range d.Headers {
+				header[name] = []string{value.(string)}
+			}
+			if err := verifier.Verify(d.Body, header); err != nil || d.Headers["X-Mine"] != "header-secret" {
+				t.Errorf("headers %v: %v", d.Headers, err)
+			}
+			if d.Type != "message" || d.ContentType != "application/json" || d.DeliveryMode != 2 || time.Since(d.Timestamp) > time.Hour {
+				t.Errorf("properties %+v", d)
+			}
+			if key := "shop_20260101120000.message." + strings.ReplaceAll(g.Chat, ".", "_"); d.RoutingKey != key {
+				t.Errorf("routing key %s, want %s", d.RoutingKey, key)
+			}
+		case <-time.After(patience):
+			t.Fatalf("nothing comes after %d events: %+v", came, w.standing("all"))
+		}
+	}
+	w.until("all are delivered", func() bool { return len(w.list(Filter{Endpoint: "all", State: Delivered})) == 2*chats*each })
+	if d := w.list(Filter{Endpoint: "all"}); d[0].Status != 0 || d[0].Error != "" {
+		t.Errorf("delivered is %+v", d[0])
+	}
+
+	// One that the filters let through goes to the queue, and is told of where it cannot go.
+	w.put("call.offer", ann, "ring")
+	select {
+	case d := <-calls:
+		if g, err := parse(d.Body); err != nil || g.Text != "ring" || d.RoutingKey != "calls" {
+			t.Errorf("%s came", d.Body)
+		}
+	case <-time.After(patience):
+		t.Fatal("the call does not come")
+	}
+	w.until("it is refused", func() bool {
+		d := w.list(Filter{Endpoint: "wrong"})
+		return len(d) == 1 && d[0].State == Pending && strings.Contains(d[0].Error, "the password of this address is wrong")
+	})
+	for id, want := range map[string]string{
+		"all": "", "calls": "", "lenient": "", "absent": `no exchange "nowhere"`, "unroutable": `No queue is bound to the exchange "amq.direct"`,
+		"no queue": `no queue "nobody"`, "vhost": "virtual host", "strict": "certificate", "private": "EGRESS_ALLOW", "closed": "Nothing answers",
+	} {
+		if id == "all" { // a test event is no message, so nobody would get it
+			want = "No queue is bound"
+		}
+		w.says(id, want)
+	}
+	if a := w.says("absent", "no exchange"); a.Status != 404 || !strings.HasPrefix(a.Response, "404 NOT_FOUND") {
+		t.Errorf("the answer is %+v", a)
+	}
+	w.tellsNo(hooks, sinkstest.Password, "mistaken", "header-secret", secret)
+}
