@@ -43,9 +43,11 @@ type LoginFailure struct {
 
 // faults are the standing ones; guarded by Network.connMu.
 type faults struct {
-	logins []loginFault
-	sends  []sendFault
-	keys   []Target
+	logins   []loginFault
+	sends    []sendFault
+	keys     []Target
+	uploads  []Target
+	passkeys map[string]int // how many answers are still to be lost, by number
 }
 
 type loginFault struct {
@@ -200,4 +202,42 @@ func (n *Network) refusesKeys(d *device) bool {
 	n.connMu.Lock()
 	defer n.connMu.Unlock()
 	return slices.ContainsFunc(n.faults.keys, func(t Target) bool { return t.matches(d.account.Number, &d.ID) })
+}
+
+// RefuseUploads has the servers of media answer a target's uploads with an error, or ends that.
+func (n *Network) RefuseUploads(t Target, on bool) {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	n.faults.uploads = slices.DeleteFunc(n.faults.uploads, t.equal)
+	if on {
+		n.faults.uploads = append(n.faults.uploads, t)
+	}
+}
+
+func (n *Network) refusesUpload(number string, device uint16) bool {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	return slices.ContainsFunc(n.faults.uploads, func(t Target) bool { return t.matches(number, &device) })
+}
+
+// LosePasskeys has the network take the next answers of an account's passkey and lose them: the
+// person has to answer once more, and to compare the code then, since the proof that it is the
+// device whose code was scanned goes with the first answer alone.
+func (n *Network) LosePasskeys(number string, times int) {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	if n.faults.passkeys == nil {
+		n.faults.passkeys = map[string]int{}
+	}
+	n.faults.passkeys[number] = times
+}
+
+func (n *Network) losesPasskey(number string) bool {
+	n.connMu.Lock()
+	defer n.connMu.Unlock()
+	if n.faults.passkeys[number] == 0 {
+		return false
+	}
+	n.faults.passkeys[number]--
+	return true
 }

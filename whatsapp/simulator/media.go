@@ -5,11 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 )
@@ -49,19 +52,39 @@ func picturePath(id string) string  { return "/v/picture/" + id + "?ccb=11-4" }
 
 // handleMediaConn tells the client where media go.
 func (c *connection) handleMediaConn(iq *waBinary.Node) {
-	c.result(iq, node("media_conn", waBinary.Attrs{"auth": c.n.mediaAuth, "ttl": 3600, "auth_ttl": 21600, "max_buckets": 12, "is_new": 1},
+	c.result(iq, node("media_conn", waBinary.Attrs{"auth": c.mediaAuth(), "ttl": 3600, "auth_ttl": 21600, "max_buckets": 12, "is_new": 1},
 		node("host", waBinary.Attrs{"hostname": mediaHost, "type": "primary"}),
 		node("host", waBinary.Attrs{"hostname": otherHost, "type": "fallback"}),
 	))
+}
+
+// mediaAuth opens the servers of media to a device, and tells them which one it is.
+func (c *connection) mediaAuth() string {
+	number, device := "", uint16(0)
+	if d := c.device.Load(); d != nil {
+		number, device = d.account.Number, d.ID
+	}
+	return fmt.Sprintf("%s.%s.%d", c.n.mediaAuth, number, device)
+}
+
+func (n *Network) readMediaAuth(r *http.Request) (ok bool, number string, device uint16) {
+	auth, rest, _ := strings.Cut(r.URL.Query().Get("auth"), ".")
+	number, text, _ := strings.Cut(rest, ".")
+	id, _ := strconv.ParseUint(text, 10, 16)
+	return auth == n.mediaAuth, number, uint16(id)
 }
 
 // upload takes encrypted media. The token is the hash of what is coming.
 func (n *Network) upload(w http.ResponseWriter, r *http.Request) {
 	token := r.PathValue("token")
 	want, err := base64.URLEncoding.DecodeString(token)
+	auth, number, device := n.readMediaAuth(r)
 	switch {
-	case r.URL.Query().Get("auth") != n.mediaAuth:
+	case !auth:
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
+		return
+	case n.refusesUpload(number, device):
+		http.Error(w, "unavailable", http.StatusServiceUnavailable)
 		return
 	case err != nil || !fileName.MatchString(token):
 		http.Error(w, "bad token", http.StatusBadRequest)
@@ -126,8 +149,9 @@ func (n *Network) download(w http.ResponseWriter, r *http.Request, name string, 
 
 func (n *Network) deleteMedia(w http.ResponseWriter, r *http.Request) {
 	token := r.PathValue("token")
+	auth, _, _ := n.readMediaAuth(r)
 	switch {
-	case r.URL.Query().Get("auth") != n.mediaAuth:
+	case !auth:
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
 	case !fileName.MatchString(token):
 		http.NotFound(w, r)

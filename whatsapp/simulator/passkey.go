@@ -201,7 +201,9 @@ func (c *connection) handlePasskey(iq *waBinary.Node, request waBinary.Node) boo
 			c.fail(iq, 401, "not-authorized")
 			return true
 		}
-		offer(k.prologue, prologue)
+		if !n.losesPasskey(k.number) {
+			offer(k.prologue, prologue)
+		}
 		c.result(iq)
 	case "companion_nonce":
 		offer(k.nonce, content(&request))

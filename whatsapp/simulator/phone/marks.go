@@ -31,6 +31,8 @@ type View struct {
 	Chats   map[string]Marks  `json:"chats"`  // by number or id; those with marks
 	Labels  map[string]string `json:"labels"` // names by ids
 	Calls   []Call            `json:"calls"`
+
+	Activity map[string]Activity `json:"activity"` // of the other sides, by number or group
 }
 
 const marksSchema = `
@@ -165,7 +167,8 @@ func (p *Phone) View(ctx context.Context, after int64) (View, error) {
 			p.mu.Unlock()
 			return View{}, err
 		}
-		v := View{Version: p.version, Name: p.record.Name, Chats: maps.Clone(p.marks), Labels: maps.Clone(p.labels), Calls: append([]Call{}, p.calls...)}
+		v := View{Version: p.version, Name: p.record.Name, Chats: maps.Clone(p.marks), Labels: maps.Clone(p.labels), Calls: append([]Call{}, p.calls...),
+			Activity: maps.Clone(p.activity)}
 		changed := p.changed
 		p.mu.Unlock()
 		if v.Version > after {

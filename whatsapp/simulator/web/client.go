@@ -79,6 +79,16 @@ func (c *Client) SetOnline(ctx context.Context, number string, on bool) error {
 	return c.post(ctx, http.MethodPatch, phonePath(number), map[string]bool{"online": on})
 }
 
+// SetAvailable says whether the phone's owner looks at it.
+func (c *Client) SetAvailable(ctx context.Context, number string, on bool) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number), map[string]bool{"available": on})
+}
+
+// Subscribe has a phone be told when somebody becomes available; see phone.View.
+func (c *Client) Subscribe(ctx context.Context, number, other string) error {
+	return c.post(ctx, http.MethodPost, phonePath(number, "subscribe"), map[string]string{"number": other})
+}
+
 // SetPasskey says whether linking a device asks for a passkey.
 func (c *Client) SetPasskey(ctx context.Context, number string, required bool) error {
 	return c.post(ctx, http.MethodPatch, phonePath(number), map[string]bool{"passkey": required})
@@ -97,6 +107,11 @@ func (c *Client) Send(ctx context.Context, number, to, text string) (phone.Entry
 // SendFile sends a file from a phone to a number or a group.
 func (c *Client) SendFile(ctx context.Context, number, to string, f File) (phone.Entry, error) {
 	return send[phone.Entry](ctx, c, http.MethodPost, phonePath(number, "messages"), map[string]any{"to": to, "file": f})
+}
+
+// Download returns the file of a message, opened.
+func (c *Client) Download(ctx context.Context, number, chat, id string) ([]byte, error) {
+	return c.bytes(ctx, phonePath(number, "messages", id, "file")+"?"+url.Values{"chat": {chat}}.Encode())
 }
 
 // React reacts to a message; "" takes the reaction back.
@@ -207,19 +222,7 @@ func (c *Client) ChangeProfile(ctx context.Context, number string, change map[st
 
 // Picture fetches the picture of a person or a group as a phone sees it.
 func (c *Client) Picture(ctx context.Context, number, of string) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+phonePath(number, "picture")+"?of="+url.QueryEscape(of), nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := c.http.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("ask the simulated network: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 400 {
-		return nil, readProblem(resp)
-	}
-	return io.ReadAll(resp.Body)
+	return c.bytes(ctx, phonePath(number, "picture")+"?of="+url.QueryEscape(of))
 }
 
 // SetPicture makes a JPEG file a phone's own picture; an empty one takes it away.
@@ -316,6 +319,19 @@ func (c *Client) RefuseSends(ctx context.Context, t Target, code int) error {
 	}{t, code})
 }
 
+// RefuseUploads makes uploads of media fail, or ends that.
+func (c *Client) RefuseUploads(ctx context.Context, t Target, on bool) error {
+	return c.post(ctx, http.MethodPost, "/api/faults/uploads", struct {
+		Target
+		On bool `json:"on"`
+	}{t, on})
+}
+
+// LosePasskeys loses so many of the answers that are given for the passkey of an account.
+func (c *Client) LosePasskeys(ctx context.Context, number string, times int) error {
+	return c.post(ctx, http.MethodPost, "/api/faults/passkeys", map[string]any{"number": number, "times": times})
+}
+
 // Restart closes all connections and opens the network again at the same address.
 func (c *Client) Restart(ctx context.Context) error {
 	return c.post(ctx, http.MethodPost, "/api/faults/restart", struct{}{})
@@ -341,6 +357,23 @@ func send[T any](ctx context.Context, c *Client, method, path string, in any) (o
 	}
 	err = c.do(ctx, method, path, "application/json", bytes.NewReader(body), &out)
 	return out, err
+}
+
+// bytes asks for a file.
+func (c *Client) bytes(ctx context.Context, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("ask the simulated network: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		return nil, readProblem(resp)
+	}
+	return io.ReadAll(resp.Body)
 }
 
 func (c *Client) post(ctx context.Context, method, path string, in any) error {

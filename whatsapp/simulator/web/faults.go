@@ -150,3 +150,33 @@ func (s *server) restart(w http.ResponseWriter, r *http.Request) error {
 	}
 	return done(w)
 }
+
+func (s *server) refuseUploads(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Target
+		On bool `json:"on"`
+	}
+	if err := read(r, &in); err != nil {
+		return err
+	}
+	s.network.RefuseUploads(in.target(), in.On)
+	return done(w)
+}
+
+func (s *server) losePasskeys(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Number string `json:"number"`
+		Times  int    `json:"times"`
+	}
+	if err := read(r, &in); err != nil {
+		return err
+	}
+	if _, err := s.fleet.Phone(in.Number); err != nil {
+		return err
+	}
+	if in.Times < 0 {
+		return fault.InField("times", "Give how many answers are to be lost.")
+	}
+	s.network.LosePasskeys(in.Number, in.Times)
+	return done(w)
+}

@@ -70,7 +70,9 @@ func (s *server) routes(mux *http.ServeMux) {
 		"POST /api/faults/stream":  s.failStream,
 		"POST /api/faults/logins":  s.failLogins,
 		"POST /api/faults/sends":   s.refuseSends,
-		"POST /api/faults/restart": s.restart,
+		"POST /api/faults/uploads":  s.refuseUploads,
+		"POST /api/faults/passkeys": s.losePasskeys,
+		"POST /api/faults/restart":  s.restart,
 	}
 	for pattern, f := range all {
 		mux.HandleFunc(pattern, s.handle(f))
