@@ -40,8 +40,10 @@ var corrections = map[string]*openapi3.Schema{
 
 // optional are members of results that are there only where there is something to say.
 var optional = map[string][]string{
-	"GET /app/passkey":        {"challenge", "code"},
-	"GET /group/participants": {"display_name", "lid"},
+	"GET /app/passkey":         {"challenge", "code"},
+	"POST /devices":            {"phone_number", "webhook_url", "webhook_secret", "webhook_events", "webhook_insecure_skip_verify"},
+	"GET /devices/{device_id}": {"phone_number", "display_name", "jid"},
+	"GET /group/participants":  {"display_name", "lid"},
 }
 
 // dropped is an operation of version 8 that version 9 no longer has and n8n's node still calls.

@@ -76,6 +76,9 @@ type server struct {
 	mux *chi.Mux
 }
 
+// health answers everybody, and says no more than that the program runs.
+const health = "/health"
+
 // New returns the gateway's handler, to be mounted at /gowa.
 func New(o Options) http.Handler {
 	s := &server{Options: o, mux: chi.NewMux()}
@@ -94,6 +97,10 @@ func New(o Options) http.Handler {
 		return &refusal{http.StatusMethodNotAllowed, codeInvalid, "This address does not know that method.", nil}
 	}))
 
+	s.mux.Get(health, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("OK"))
+	})
 	s.mux.Get("/", s.answer(s.banner))
 	s.mux.Get("/app/info", s.answer(s.info))
 	s.mux.Get("/app/devices", s.answer(s.appDevices))

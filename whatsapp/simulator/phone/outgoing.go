@@ -364,6 +364,9 @@ func (r *row) addresses() (chat, sender types.JID, err error) {
 func (p *Phone) address(to string) (types.JID, error) {
 	if strings.Contains(to, "@") {
 		jid, err := types.ParseJID(to)
+		if jid == types.StatusBroadcastJID { // one of the chats, once there was a status
+			return jid, nil
+		}
 		if err != nil || (jid.Server != types.GroupServer && jid.Server != types.DefaultUserServer && jid.Server != types.NewsletterServer) {
 			return types.EmptyJID, fault.InField("to", "Give a phone number, or the id of a group that ends in @g.us, or of a channel.")
 		}
