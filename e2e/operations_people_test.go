@@ -88,7 +88,9 @@ var userActs = []act{
 		s.looked = true
 		poll(s.t, "the contact is there", func() bool {
 			s.ask(nil).into(&all)
-			return slices.ContainsFunc(all.Data, func(k whatsapp.Known) bool { return k.JID == s.ben.number+"@s.whatsapp.net" && k.Name == "Ben from work" })
+			return slices.ContainsFunc(all.Data, func(k whatsapp.Known) bool {
+				return k.JID == s.ben.number+"@s.whatsapp.net" && k.Name == "Ben from work"
+			})
 		}, nil)
 	}},
 	{"GET /user/my/groups", func(s *stage) {
