@@ -159,6 +159,9 @@ func (f *fakeNumbers) ConfirmPasskey(_ context.Context, v instances.Viewer, id i
 func (f *fakeNumbers) Delete(_ context.Context, v instances.Viewer, id instances.ID) error {
 	return f.command(v, id, "delete")
 }
+func (f *fakeNumbers) DeleteForGood(_ context.Context, v instances.Viewer, id instances.ID) error {
+	return f.command(v, id, "delete-for-good")
+}
 func (f *fakeNumbers) AnswerPasskey(_ context.Context, v instances.Viewer, id instances.ID, credential []byte) error {
 	return f.command(v, id, "answer-passkey", string(credential))
 }

@@ -173,7 +173,10 @@ func TestRenameAndDelete(t *testing.T) {
 	if got := b.post(page+"/delete", "confirm", " Front desk "); got.header.Get("Location") != "/" {
 		t.Errorf("delete: %d", got.code)
 	}
-	want := "rename " + string(known) + " Reception, delete " + string(known)
+	if got := b.post(page+"/delete", "confirm", "Front desk", "for_good", "yes"); got.header.Get("Location") != "/" {
+		t.Errorf("delete for good: %d", got.code)
+	}
+	want := "rename " + string(known) + " Reception, delete " + string(known) + ", delete-for-good " + string(known)
 	if calls := strings.Join(s.numbers.calls(), ", "); calls != want {
 		t.Errorf("asked %q, want %q", calls, want)
 	}

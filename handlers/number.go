@@ -191,12 +191,16 @@ func (s *server) deleteNumber(w http.ResponseWriter, r *http.Request) error {
 	// Not CheckName: a name from before a rule of today can be deleted as well.
 	if strings.Join(strings.Fields(r.PostFormValue("confirm")), " ") != inst.Name {
 		form := views.Form{
-			Values: typed(r, "confirm"),
+			Values: typed(r, "confirm", "for_good"),
 			Errors: map[string]string{"confirm": "This is not the number's name, so nothing was deleted. Type it exactly as it is shown."},
 		}
 		return s.renderNumber(w, r, http.StatusUnprocessableEntity, views.Number{Instance: inst, Delete: form}, 0)
 	}
-	if err := s.Instances.Delete(r.Context(), viewer(r), inst.ID); err != nil {
+	remove := s.Instances.Delete
+	if r.PostFormValue("for_good") != "" {
+		remove = s.Instances.DeleteForGood
+	}
+	if err := remove(r.Context(), viewer(r), inst.ID); err != nil {
 		return err
 	}
 	s.setFlash(w, r, "deleting")

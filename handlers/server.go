@@ -29,6 +29,7 @@ type Numbers interface {
 	Create(ctx context.Context, v instances.Viewer, in instances.New) (instances.Instance, error)
 	Rename(ctx context.Context, v instances.Viewer, id instances.ID, name string) error
 	Delete(ctx context.Context, v instances.Viewer, id instances.ID) error
+	DeleteForGood(ctx context.Context, v instances.Viewer, id instances.ID) error
 	Lifecycle
 	Pairing
 	Imports

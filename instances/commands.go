@@ -48,8 +48,18 @@ func (s *Supervisor) Restart(ctx context.Context, v Viewer, id ID) error {
 
 // Delete ends a number for ever: its link to the phone if WhatsApp can be reached, worker,
 // databases, folder, record. It returns when that is stored; the deletion goes on behind
-// it, and after a crash with the next Open. Asking twice is no error.
+// it, and after a crash with the next Open. Asking twice is no error. Options.Keep is
+// called before the databases are dropped.
 func (s *Supervisor) Delete(ctx context.Context, v Viewer, id ID) error {
+	return s.delete(ctx, v, id, "")
+}
+
+// DeleteForGood is Delete without the call of Options.Keep.
+func (s *Supervisor) DeleteForGood(ctx context.Context, v Viewer, id ID) error {
+	return s.delete(ctx, v, id, NothingKept)
+}
+
+func (s *Supervisor) delete(ctx context.Context, v Viewer, id ID, how Reason) error {
 	r, err := s.runner(v, id)
 	if err != nil {
 		return err
@@ -62,13 +72,13 @@ func (s *Supervisor) Delete(ctx context.Context, v Viewer, id ID) error {
 			return nil
 		}
 		wish := r.inst
-		wish.Desired, wish.Status, wish.Reason, wish.Since, wish.RetryAt = Stopped, Deleting, "", now(), time.Time{}
+		wish.Desired, wish.Status, wish.Reason, wish.Since, wish.RetryAt = Stopped, Deleting, how, now(), time.Time{}
 		if err := r.store(wish); err != nil {
 			return notStored(err)
 		}
 		r.removing, r.held, r.carried = true, false, ""
 		r.inst.Desired = Stopped
-		r.move(Deleting, "")
+		r.move(Deleting, how)
 		if r.work != nil && r.work.kind != stopping {
 			r.work.drop()
 		}

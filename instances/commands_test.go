@@ -63,7 +63,7 @@ func TestRepeatedCommandsAreHarmless(t *testing.T) {
 		if len(w.records) != 0 {
 			t.Errorf("records %v", w.records)
 		}
-		if got := strings.Join(w.did, " "); got != "provision launch stop access launch logout stop drop discard remove" {
+		if got := strings.Join(w.did, " "); got != "provision launch stop access launch logout stop keep drop discard remove" {
 			t.Errorf("did %s", got)
 		}
 	})

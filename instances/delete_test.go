@@ -68,7 +68,7 @@ func TestDeleteInEveryState(t *testing.T) {
 					release()
 					synctest.Wait()
 				}
-				if got := strings.Join(w.did, " "); len(w.List(Viewer{All: true})) != 0 || len(w.records) != 0 || w.runs(id) || !strings.HasSuffix(got, "drop discard remove") {
+				if got := strings.Join(w.did, " "); len(w.List(Viewer{All: true})) != 0 || len(w.records) != 0 || w.runs(id) || !strings.HasSuffix(got, "keep drop discard remove") {
 					t.Errorf("left %v, runs %v, did %s", w.List(Viewer{All: true}), w.runs(id), got)
 				}
 				if last := w.changes[len(w.changes)-1]; last != "deleting>  " {
@@ -90,11 +90,11 @@ func TestADeletedNumberIsUnlinkedFirst(t *testing.T) {
 		want   string
 		within time.Duration
 	}{
-		"connected":           {Report{Status: Connected, JID: jid}, nil, "logout stop drop discard remove", 0},
-		"refused":             {Report{Status: Reconnecting, JID: jid}, func(context.Context) error { return errTest }, "logout stop drop discard remove", 0},
-		"no answer":           {Report{Status: Connected, JID: jid}, silent, "logout stop drop discard remove", 5 * time.Second},
-		"pairing":             {Report{Status: PairingPhone}, nil, "stop drop discard remove", 0},
-		"logged out by phone": {Report{Status: LoggedOut, JID: jid}, nil, "stop drop discard remove", 0},
+		"connected":           {Report{Status: Connected, JID: jid}, nil, "logout stop keep drop discard remove", 0},
+		"refused":             {Report{Status: Reconnecting, JID: jid}, func(context.Context) error { return errTest }, "logout stop keep drop discard remove", 0},
+		"no answer":           {Report{Status: Connected, JID: jid}, silent, "logout stop keep drop discard remove", 5 * time.Second},
+		"pairing":             {Report{Status: PairingPhone}, nil, "stop keep drop discard remove", 0},
+		"logged out by phone": {Report{Status: LoggedOut, JID: jid}, nil, "stop keep drop discard remove", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -126,7 +126,25 @@ func TestAFoundWorkerIsUnlinkedBeforeItIsDeleted(t *testing.T) {
 		release()
 		w.set(func() { w.did = nil })
 		w.open()
-		if got := strings.Join(w.did, " "); got != "logout stop drop discard remove" {
+		if got := strings.Join(w.did, " "); got != "logout stop keep drop discard remove" {
+			t.Errorf("it did %q", got)
+		}
+	})
+}
+
+// Whoever wants nothing kept gets that from the next process, too.
+func TestDeletionForGoodKeepsNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		wait, release := blocked()
+		w.worker(id).set(func(f *fakeWorker) { f.stop = wait })
+		w.ok(w.DeleteForGood(t.Context(), owner, id))
+		w.want(id, Deleting, NothingKept)
+		w.close(true)
+		release()
+		w.set(func() { w.did = nil })
+		w.open()
+		if got := strings.Join(w.did, " "); !strings.HasSuffix(got, "stop drop discard remove") {
 			t.Errorf("it did %q", got)
 		}
 	})

@@ -136,6 +136,7 @@ var causes = map[Reason]string{
 	StartRefused:     "The operating system refused to start the number's process.",
 	ProvisionFailed:  "The number's databases could not be made. Check that the disk has room and that the database server is reachable.",
 	DeleteFailed:     "Not everything of this number could be removed. Deleting it again goes on where it stopped.",
+	NothingKept:      "No last backup of the number is made.",
 	NoNetwork:        "WhatsApp's servers cannot be reached from here.",
 	NoProof:          "WhatsApp gave no sign of life for a minute, although the connection looked open.",
 	ConnectionLost:   "The connection to WhatsApp was lost.",

@@ -61,7 +61,7 @@ func TestTheOrdinaryLife(t *testing.T) {
 		if _, err := w.Get(owner, id); err == nil || w.runs(id) || len(w.records) != 0 {
 			t.Errorf("deleted: %v, %v", err, w.records)
 		}
-		want := "provision launch stop access launch logout stop drop discard remove"
+		want := "provision launch stop access launch logout stop keep drop discard remove"
 		if got := strings.Join(w.did, " "); got != want {
 			t.Errorf("did %q, want %q", got, want)
 		}

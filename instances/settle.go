@@ -197,7 +197,7 @@ func (r *runner) stop(grace time.Duration) {
 
 // remove deletes everything of the number, in the order in which a later Open can go on.
 func (r *runner) remove() {
-	id, w := r.inst.ID, r.worker
+	id, w, keep := r.inst.ID, r.worker, r.inst.Reason != NothingKept
 	o := r.s.o
 	linked := r.inst.JID != "" && !slices.Contains(unlinked, r.last.Status)
 	r.begin(removal, makeLimit, func(ctx context.Context) func() {
@@ -212,6 +212,11 @@ func (r *runner) remove() {
 					r.unlink(ctx, w)
 				}
 				if err := w.Stop(ctx, stopGrace); err != nil {
+					return err
+				}
+			}
+			if o.Keep != nil && keep {
+				if err := o.Keep(ctx, id); err != nil {
 					return err
 				}
 			}

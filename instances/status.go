@@ -59,6 +59,7 @@ const (
 	StartRefused     Reason = "start_refused"     // the process could not be started
 	ProvisionFailed  Reason = "provision_failed"  // its databases could not be made; start tries again
 	DeleteFailed     Reason = "delete_failed"     // deletion stuck; delete tries again
+	NothingKept      Reason = "nothing_kept"      // deletion without a last backup
 	NoNetwork        Reason = "no_network"        // WhatsApp's servers cannot be reached
 	NoProof          Reason = "no_proof"          // no sign of life for 60 s
 	ConnectionLost   Reason = "connection_lost"   // the socket closed

@@ -36,10 +36,13 @@ type New struct {
 	RequestID string
 }
 
-// Options is what a Supervisor works with. Settings, Importer, PortFree and OnChange may be nil.
+// Options is what a Supervisor works with. Keep, Settings, Importer, PortFree and OnChange may be nil.
 type Options struct {
 	Store     Store
 	Databases Databases
+	// Keep makes the last backup of a number that is deleted. If it fails, so does the
+	// deletion, and nothing is lost. After a crash it is called again.
+	Keep      func(ctx context.Context, id ID) error
 	Launcher  Launcher
 	Settings  Settings
 	Importer  Importer

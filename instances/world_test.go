@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) open() {
 	w.t.Helper()
 	w.Supervisor = NewSupervisor(Options{
-		Store: w, Databases: w, Launcher: fakeLauncher{w}, Settings: &w.settings, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001, Version: w.version,
+		Store: w, Databases: w, Keep: w.keepBackup, Launcher: fakeLauncher{w}, Settings: &w.settings, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001, Version: w.version,
 		PortFree: func(port int) bool { return port != 3002 },
 		OnChange: func(a, b Instance) {
 			w.note(&w.changes, string(a.Status)+">"+string(b.Status)+" "+string(b.Reason)+" "+string(b.Desired))
@@ -281,6 +281,11 @@ func (w *world) Access(ctx context.Context, id ID) (Access, error) {
 		}
 	}
 	return Access{"memory", "main of " + string(id), "keys of " + string(id)}, nil
+}
+
+func (w *world) keepBackup(context.Context, ID) error {
+	w.note(&w.did, "keep")
+	return nil
 }
 
 func (w *world) Drop(_ context.Context, id ID) error {

@@ -6,29 +6,23 @@ import (
 	"time"
 
 	"switchboard/instances"
-	"switchboard/isolation"
 	"switchboard/moving"
 )
 
-// keepingDatabases makes a last backup before it drops the databases of a number.
-type keepingDatabases struct {
-	*isolation.Databases
+// keeping makes last backups of numbers that are deleted.
+type keeping struct {
 	in   moving.Installation
 	kept moving.Deleted
 	log  *slog.Logger
 }
 
-var _ instances.Databases = keepingDatabases{}
-
-// Drop removes the databases; see isolation.Databases. If the backup cannot be written, they
-// stay.
-func (k keepingDatabases) Drop(ctx context.Context, id instances.ID) error {
+// keep makes one.
+func (k keeping) keep(ctx context.Context, id instances.ID) error {
 	path, err := k.kept.Keep(ctx, k.in, id)
-	if err != nil {
-		return err
+	if err == nil {
+		k.log.InfoContext(ctx, "number is removed", "instance", id, "last_backup", path)
 	}
-	k.log.InfoContext(ctx, "number is removed", "instance", id, "last_backup", path)
-	return k.Databases.Drop(ctx, id)
+	return err
 }
 
 // pruneEvery is how often old backups of deleted numbers are looked for.
@@ -36,7 +30,7 @@ const pruneEvery = time.Hour
 
 // prune removes old backups of deleted numbers, and what a killed process left on the way,
 // until end is called.
-func (k keepingDatabases) prune() (end func()) {
+func (k keeping) prune() (end func()) {
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -120,10 +120,10 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, err
 	}
-	keeping := keepingDatabases{databases, moving.Installation{
+	last := keeping{moving.Installation{
 		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost),
 	}, kept, o.log}
-	if err := keeping.in.Sweep(); err != nil {
+	if err := last.in.Sweep(); err != nil {
 		return nil, err
 	}
 
@@ -131,7 +131,8 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	supervisor := instances.NewSupervisor(instances.Options{
 		OnChange:  again.changed,
 		Store:     s.store,
-		Databases: keeping,
+		Databases: databases,
+		Keep:      last.keep,
 		Launcher: processes.New(processes.Options{
 			Dir:         filepath.Join(s.dir, "instances"),
 			Executable:  "/proc/self/exe", // and not what an upgrade has put in its place
@@ -208,7 +209,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		PhoneURL:       o.phoneURL,
 		Audit:          record,
 		ThroughProxy:   throughProxy(c),
-		System:         system{s.store, databases, supervisor, &moving.Live{In: keeping.in, Kept: kept, Take: supervisor.Take}, share},
+		System:         system{s.store, databases, supervisor, &moving.Live{In: last.in, Kept: kept, Take: supervisor.Take}, share},
 		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
 		Mail:           mail,
 		Secure:         base.Scheme == "https",
@@ -222,7 +223,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		return nil, fmt.Errorf("open supervisor: %w", err)
 	}
 	reportUnknown(ctx, s.store, databases, o.log)
-	undo = append(undo, sampleUsage(sampler, supervisor, s.dir, o.log), keeping.prune(), pruneAudit(record, c.AuditKeep, o.log))
+	undo = append(undo, sampleUsage(sampler, supervisor, s.dir, o.log), last.prune(), pruneAudit(record, c.AuditKeep, o.log))
 	p := &panel{
 		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release, metrics: metrics,
 		server: &http.Server{

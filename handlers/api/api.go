@@ -30,6 +30,7 @@ type Numbers interface {
 	Create(ctx context.Context, v instances.Viewer, in instances.New) (instances.Instance, error)
 	Rename(ctx context.Context, v instances.Viewer, id instances.ID, name string) error
 	Delete(ctx context.Context, v instances.Viewer, id instances.ID) error
+	DeleteForGood(ctx context.Context, v instances.Viewer, id instances.ID) error
 }
 
 // Switches is the part of the supervisor that turns numbers on and off.

@@ -130,6 +130,10 @@ func (s *supervisor) Delete(_ context.Context, v instances.Viewer, id instances.
 	return s.do(v, id, "delete", func(i *instances.Instance) { i.Status = instances.Deleting })
 }
 
+func (s *supervisor) DeleteForGood(_ context.Context, v instances.Viewer, id instances.ID) error {
+	return s.do(v, id, "delete for good", func(i *instances.Instance) { i.Status = instances.Deleting })
+}
+
 func (s *supervisor) Start(_ context.Context, v instances.Viewer, id instances.ID) error {
 	return s.do(v, id, "start", func(i *instances.Instance) { i.Desired = instances.Running })
 }

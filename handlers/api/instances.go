@@ -177,7 +177,15 @@ func (s *server) command(do func(context.Context, instances.Viewer, instances.ID
 // deleteInstance answers as soon as the deletion is certain to happen; the number can be
 // watched until it is gone.
 func (s *server) deleteInstance(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Instances.Delete(r.Context(), viewer(r), instanceID(r)); err != nil {
+	remove := s.Instances.Delete
+	switch r.URL.Query().Get("backup") {
+	case "", "true":
+	case "false":
+		remove = s.Instances.DeleteForGood
+	default:
+		return fault.InField("backup", "backup is true or false.")
+	}
+	if err := remove(r.Context(), viewer(r), instanceID(r)); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusAccepted)
