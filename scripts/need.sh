@@ -24,6 +24,7 @@ if [ "${1-build}" = test ]; then
 		want "PostgreSQL (postgresql)" postgresql
 	has pgbouncer || [ -x /usr/sbin/pgbouncer ] || want "PgBouncer (pgbouncer)" pgbouncer
 	has rabbitmq-server || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || want "RabbitMQ (rabbitmq-server)" rabbitmq-server
+	has nats-server || [ -x /usr/sbin/nats-server ] || want "NATS (nats-server)" nats-server
 	has ffmpeg || want "ffmpeg (ffmpeg)" ffmpeg
 	[ -n "${CHROME-}" ] || has chromium || has chromium-headless-shell || has google-chrome ||
 		want "Chromium (chromium)" chromium

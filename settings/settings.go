@@ -41,6 +41,7 @@ type Webhook struct {
 	// Where at a broker events go; see sinks.Target.
 	Exchange   string `json:"exchange,omitempty"`
 	RoutingKey string `json:"routing_key,omitempty"`
+	Subject    string `json:"subject,omitempty"`
 	// Secret signs what is delivered: "whsec_" and base64, as Standard Webhooks has it.
 	Secret string `json:"secret"`
 	// Events are the names to deliver, "message.*" for all below one; none means all.

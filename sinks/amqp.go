@@ -188,12 +188,9 @@ func (c *channel) why(err error) error {
 
 // answer says why an event was not taken.
 func (e *exchange) answer(err error) Answer {
-	if known, ok := errors.AsType[*refusal](err); ok {
-		return known.Answer
-	}
 	refused, ok := fromBroker(err)
 	if !ok {
-		return Answer{Error: inWords(err)}
+		return without(err)
 	}
 	return refused.says(map[int]string{
 		amqp.AccessRefused:    fmt.Sprintf("The user of this address may not write to the exchange %q.", e.to.Exchange),

@@ -40,6 +40,14 @@ type refusal struct{ Answer }
 
 func (r *refusal) Error() string { return r.Answer.Error }
 
+// without is the answer when there is no connection, or not any more.
+func without(err error) Answer {
+	if known, ok := errors.AsType[*refusal](err); ok {
+		return known.Answer
+	}
+	return Answer{Error: inWords(err)}
+}
+
 var errClosed = errors.New("this sink is closed")
 
 // take returns the connection, which the caller gives back. Those who wait for the same

@@ -38,6 +38,7 @@ type Kind string
 const (
 	HTTP Kind = "webhook"
 	AMQP Kind = "amqp" // 0-9-1, as RabbitMQ speaks it
+	NATS Kind = "nats" // JetStream
 )
 
 // Target is where events go.
@@ -49,6 +50,8 @@ type Target struct {
 
 	// Of AMQP. Without an exchange, the routing key is the name of a queue.
 	Exchange, RoutingKey string
+
+	Subject string // of NATS
 }
 
 // Message is an event on its way.
@@ -75,6 +78,8 @@ func Open(to Target, guard *egress.Guard) Sink {
 	switch to.Kind {
 	case AMQP:
 		return newExchange(to, guard)
+	case NATS:
+		return newStream(to, guard)
 	default:
 		return newEndpoint(to, guard)
 	}

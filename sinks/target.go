@@ -15,6 +15,7 @@ const longestURL = 2000
 // schemes are how the addresses of brokers begin.
 var schemes = map[Kind][2]string{
 	AMQP: {"amqps", "amqp"},
+	NATS: {"tls", "nats"},
 }
 
 // Check returns a target with everything in place that can be left out, or what is wrong
@@ -25,12 +26,12 @@ func (t Target) Check() (Target, error) {
 		if err != nil || len(t.URL) > longestURL {
 			return t, fault.InField("url", "The address of a webhook begins with https:// or http:// and has 2000 characters at most.")
 		}
-		t.URL, t.Exchange, t.RoutingKey = u.String(), "", ""
+		t.URL, t.Exchange, t.RoutingKey, t.Subject = u.String(), "", "", ""
 		return t, nil
 	}
 	begins, known := schemes[t.Kind]
 	if !known {
-		return t, fault.InField("kind", `The kind is "webhook" or "amqp".`)
+		return t, fault.InField("kind", `The kind is "webhook", "amqp" or "nats".`)
 	}
 	u, err := url.Parse(strings.TrimSpace(t.URL))
 	if err != nil || !slices.Contains(begins[:], u.Scheme) || u.Hostname() == "" || len(t.URL) > longestURL {
@@ -41,7 +42,22 @@ func (t Target) Check() (Target, error) {
 		return t, fault.InField("url", "The address has nothing after a question mark or a # here.")
 	}
 	t.URL = u.String()
+	if t.Kind == NATS {
+		t.Exchange, t.RoutingKey = "", ""
+		return t.checkSubject()
+	}
+	t.Subject = ""
 	return t.checkExchange()
+}
+
+func (t Target) checkSubject() (Target, error) {
+	if t.Subject = strings.TrimSpace(t.Subject); t.Subject == "" {
+		t.Subject = DefaultSubject
+	}
+	if strings.ContainsAny(t.Subject, "*>") || strings.HasPrefix(t.Subject, "$") || strings.Contains("."+t.Subject+".", "..") {
+		return t, fault.InField("subject", "A subject is words with dots between, for example "+DefaultSubject+"; none of them is * or >, and the first does not begin with $.")
+	}
+	return t, checkTemplate("subject", "A subject", t.Subject)
 }
 
 // longestName is the longest name that AMQP knows.

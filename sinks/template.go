@@ -7,8 +7,11 @@ import (
 	"switchboard/fault"
 )
 
-// What a routing key is when nobody says otherwise.
-const DefaultRoutingKey = "{number}.{event}"
+// What a routing key and a subject are when nobody says otherwise.
+const (
+	DefaultRoutingKey = "{number}.{event}"
+	DefaultSubject    = "whatsapp.{number}.{event}"
+)
 
 const longestTemplate = 120
 

@@ -201,3 +201,90 @@ func TestRabbitMQ(t *testing.T) {
 	}
 	w.tellsNo(hooks, sinkstest.Password, "mistaken", "header-secret", secret)
 }
+
+func TestNATS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NATS is left out of short tests")
+	}
+	t.Parallel()
+	b, tls := sinkstest.NewNATS(t, false), sinkstest.NewNATS(t, true)
+	b.Stream("events", "whatsapp.>")
+	tls.Stream("events", "whatsapp.>")
+	w := newWorld(t, engine.SQLite, openSQLite(t))
+	w.pace.timeout = time.Second // who may not publish gets no answer
+	secret := NewSecret()
+	const subject = "whatsapp.{number}.{event}.{chat}"
+	hooks := []settings.Webhook{
+		{ID: "all", Subject: subject, Secret: secret, Headers: map[string]string{"X-Mine": "header-secret"}, Events: []string{"message"}},
+		{ID: "wrong", Subject: subject, URL: strings.Replace(b.URL("guest"), sinkstest.Password, "mistaken", 1), Events: []string{"call.*"}},
+		{ID: "token", Subject: subject, URL: strings.Replace(b.URL("guest"), "guest:"+sinkstest.Password, "tokensecret", 1)},
+		{ID: "absent", Subject: "nowhere.{event}"},
+		{ID: "mute", Subject: subject, URL: b.URL("mute")},
+		{ID: "strict", Subject: subject, URL: tls.URL("guest")},
+		{ID: "lenient", Subject: subject, URL: tls.URL("guest"), SkipVerify: true},
+		{ID: "plain", Subject: subject, URL: strings.Replace(b.URL("guest"), "nats://", "tls://", 1)},
+		{ID: "private", Subject: subject, URL: "nats://guest:" + sinkstest.Password + "@10.0.0.1"},
+		{ID: "closed", Subject: subject, URL: "nats://guest:" + sinkstest.Password + "@127.0.0.1:1"},
+	}
+	for i := range hooks {
+		hooks[i].Kind = "nats"
+		if hooks[i].URL == "" {
+			hooks[i].URL = b.URL("guest")
+		}
+		if hooks[i].Events == nil {
+			hooks[i].Events = []string{"nothing"}
+		}
+	}
+	w.run(hooks...)
+
+	const each = 30
+	chats := w.talk(0, each)
+	w.until("some are delivered", func() bool { return len(w.list(Filter{State: Delivered})) > each/2 })
+	b.Kill()
+	w.talk(each, each)
+	w.until("it is noticed", func() bool { return !w.standing("all").FailingSince.IsZero() })
+	b.Start()
+	w.until("all are delivered", func() bool { return len(w.list(Filter{Endpoint: "all", State: Delivered})) == 2*chats*each })
+	if n, err := w.Resend(t.Context(), Filter{Endpoint: "all", Event: "message"}); err != nil || n != int64(2*chats*each) {
+		t.Fatal(n, err)
+	}
+	w.until("all are delivered again", func() bool { return w.standing("all").Pending == 0 })
+	d, err := Find(t.Context(), w.db, w.list(Filter{Endpoint: "all"})[0].ID, hooks)
+	ok(t, err)
+	if d.Status != 0 || !strings.Contains(d.Response.Body, "stream events") || !strings.Contains(d.Response.Body, "had already") {
+		t.Errorf("the answer to a repetition is %+v", d)
+	}
+	seen := newSequence(t)
+	all := b.Read("events")
+	for _, m := range all {
+		g, err := parse(m.Data())
+		ok(t, err)
+		seen.add(taken{m.Headers().Get("Nats-Msg-Id"), g.Chat, g.Text})
+		if want := "whatsapp.shop_20260101120000.message." + strings.ReplaceAll(g.Chat, ".", "_"); m.Subject() != want {
+			t.Errorf("subject %s, want %s", m.Subject(), want)
+		}
+		verifier, err := standard.NewWebhook(secret)
+		ok(t, err)
+		h := m.Headers()
+		if err := verifier.Verify(m.Data(), map[string][]string(h)); err != nil || h.Get("X-Mine") != "header-secret" || h.Get("Event-Type") != "message" {
+			t.Errorf("headers %v: %v", h, err)
+		}
+	}
+	// The server drops what it has already.
+	if len(all) != 2*chats*each || len(seen.ids) != len(all) {
+		t.Errorf("the stream has %d messages of %d events, want %d", len(all), len(seen.ids), 2*chats*each)
+	}
+
+	w.put("call.offer", ann, "ring")
+	w.until("it is refused", func() bool {
+		d := w.list(Filter{Endpoint: "wrong"})
+		return len(d) == 1 && d[0].State == Pending && strings.Contains(d[0].Error, "user name and password")
+	})
+	for id, want := range map[string]string{
+		"all": "", "lenient": "", "token": "or the token", "absent": `No stream at this NATS server takes the subject "nowhere.test"`,
+		"mute": "may not publish", "strict": "certificate", "plain": "no TLS", "private": "EGRESS_ALLOW", "closed": "Nothing answers",
+	} {
+		w.says(id, want)
+	}
+	w.tellsNo(hooks, sinkstest.Password, "mistaken", "tokensecret", "header-secret", secret)
+}

@@ -55,6 +55,7 @@ type Wish struct {
 	URL         *string            `json:"url"`  // a password that is masked stays as it is
 	Exchange    *string            `json:"exchange"`
 	RoutingKey  *string            `json:"routing_key"`
+	Subject     *string            `json:"subject"`
 	Secret      *string            `json:"secret"` // "" for a random one
 	Events      *[]string          `json:"events"`
 	Chats       *[]string          `json:"chats"`
@@ -169,7 +170,7 @@ func (wish Wish) aim(w *settings.Webhook) error {
 			return err
 		}
 	}
-	for into, from := range map[*string]*string{&to.Exchange: wish.Exchange, &to.RoutingKey: wish.RoutingKey} {
+	for into, from := range map[*string]*string{&to.Exchange: wish.Exchange, &to.RoutingKey: wish.RoutingKey, &to.Subject: wish.Subject} {
 		if from != nil {
 			*into = *from
 		}
@@ -178,7 +179,7 @@ func (wish Wish) aim(w *settings.Webhook) error {
 	if err != nil {
 		return err
 	}
-	w.Kind, w.URL, w.Exchange, w.RoutingKey = string(to.Kind), to.URL, to.Exchange, to.RoutingKey
+	w.Kind, w.URL, w.Exchange, w.RoutingKey, w.Subject = string(to.Kind), to.URL, to.Exchange, to.RoutingKey, to.Subject
 	if to.Kind == sinks.HTTP {
 		w.Kind = "" // as those have it that were made before there were others
 	}
@@ -267,7 +268,7 @@ func checkHeaders(in, before map[string]string) (map[string]string, error) {
 		switch {
 		case key == "" || len(key) > 100 || strings.Trim(strings.ToLower(key), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "":
 			return nil, fault.InField("headers", fmt.Sprintf("%q is no name of a header.", name))
-		case slices.Contains(ownHeaders, key):
+		case slices.Contains(ownHeaders, key), strings.HasPrefix(key, "Nats-"):
 			return nil, fault.InField("headers", "The header "+key+" is set by Switchboard itself.")
 		case len(value) > longestValue || !printable(value):
 			return nil, fault.InField("headers", "The value of the header "+key+" has to be printable ASCII, 2000 characters at most.")

@@ -12,7 +12,7 @@ import (
 // target is where events of a webhook go.
 func target(w settings.Webhook) sinks.Target {
 	return sinks.Target{
-		Kind: KindOf(w), URL: w.URL, SkipVerify: w.SkipVerify, Exchange: w.Exchange, RoutingKey: w.RoutingKey,
+		Kind: KindOf(w), URL: w.URL, SkipVerify: w.SkipVerify, Exchange: w.Exchange, RoutingKey: w.RoutingKey, Subject: w.Subject,
 	}
 }
 
@@ -70,7 +70,7 @@ func userinfo(kind string, u *url.URL) (shown, secret string, ok bool) {
 		return "", "", false
 	}
 	user, password, has := strings.Cut(u.User.String(), ":")
-	if !has && kind == "nats" {
+	if !has && kind == string(sinks.NATS) {
 		return "", user, true
 	}
 	return user, password, has

@@ -57,6 +57,7 @@ type Request struct {
 	URL        string            `json:"url"`
 	Exchange   string            `json:"exchange,omitempty"`
 	RoutingKey string            `json:"routing_key,omitempty"` // as it is set
+	Subject    string            `json:"subject,omitempty"`     // as it is set
 	Headers    map[string]string `json:"headers"`
 	Body       string            `json:"body"`
 }
@@ -220,7 +221,8 @@ func Find(ctx context.Context, db *sql.DB, id string, list []settings.Webhook) (
 	out.Request.Method, out.Response.Status = http.MethodPost, out.Status
 	if i := slices.IndexFunc(list, func(w settings.Webhook) bool { return w.ID == endpoint }); i >= 0 {
 		p := newEndpoint(list[i])
-		out.Request.URL, out.Request.Exchange, out.Request.RoutingKey = MaskURL(p.URL), p.Exchange, p.RoutingKey
+		out.Request.URL = MaskURL(p.URL)
+		out.Request.Exchange, out.Request.RoutingKey, out.Request.Subject = p.Exchange, p.RoutingKey, p.Subject
 		if p.Kind != "" {
 			out.Request.Method = "PUBLISH"
 		}

@@ -46,6 +46,7 @@ type webhook struct {
 	URL         string            `json:"url"`
 	Exchange    string            `json:"exchange,omitempty"`
 	RoutingKey  string            `json:"routing_key,omitempty"`
+	Subject     string            `json:"subject,omitempty"`
 	Secret      string            `json:"secret,omitempty"`
 	Events      []string          `json:"events"`
 	Chats       []string          `json:"chats"`
@@ -70,7 +71,7 @@ type standing struct {
 func (s *server) showWebhook(r *http.Request, w settings.Webhook) webhook {
 	w = webhooks.Masked(w, !user(r).May(auth.Manage))
 	out := webhook{
-		ID: w.ID, Shared: w.Shared, Kind: webhooks.KindOf(w), URL: w.URL, Exchange: w.Exchange, RoutingKey: w.RoutingKey, Events: list(w.Events), Chats: list(w.Chats), IgnoreChats: list(w.IgnoreChats),
+		ID: w.ID, Shared: w.Shared, Kind: webhooks.KindOf(w), URL: w.URL, Exchange: w.Exchange, RoutingKey: w.RoutingKey, Subject: w.Subject, Events: list(w.Events), Chats: list(w.Chats), IgnoreChats: list(w.IgnoreChats),
 		Headers: w.Headers, Paused: w.Paused, SkipVerify: w.SkipVerify, CreatedAt: moment(w.CreatedAt),
 	}
 	if out.Headers == nil {

@@ -140,6 +140,18 @@ func TestBrokers(t *testing.T) {
 			`{"url":"amqps://shop:•••@elsewhere.example.org/"}`,
 			"amqps://shop:sesame%2Fopen@mq.example.org/other",
 		},
+		{
+			`{"kind":"nats","url":"tls://sesame@mq.example.org"}`,
+			`{"url":"tls://•••@mq.example.org","subject":"a.{event}"}`,
+			`{"url":"tls://•••@elsewhere.example.org"}`,
+			"tls://sesame@mq.example.org",
+		},
+		{
+			`{"url":"https://shop:sesame@example.org/hook"}`,
+			`{"url":"https://shop:•••@example.org/hook?x"}`,
+			`{"url":"https://shop:•••@example.org:8443/hook"}`,
+			"https://shop:sesame@example.org/hook?x",
+		},
 	} {
 		got := s.send(s.operator, "POST", path, c.body)
 		s.wantStatus(got, http.StatusCreated)
@@ -151,14 +163,14 @@ func TestBrokers(t *testing.T) {
 		if p := s.wantProblem(s.send(s.operator, "PATCH", path+"/"+made.ID, c.elsewhere), http.StatusUnprocessableEntity); p.Field != "url" || !strings.Contains(p.Detail, "password") {
 			t.Errorf("another host: %+v", p)
 		}
-		if p := s.wantProblem(s.send(s.operator, "PATCH", path+"/"+made.ID, `{"kind":"webhook"}`), http.StatusUnprocessableEntity); p.Field != "kind" {
+		if p := s.wantProblem(s.send(s.operator, "PATCH", path+"/"+made.ID, `{"kind":"other"}`), http.StatusUnprocessableEntity); p.Field != "kind" {
 			t.Errorf("another kind: %+v", p)
 		}
 		if all += changed.body; strings.Contains(all, "sesame") || !strings.Contains(all, "•••@") {
 			t.Errorf("told is %s", all)
 		}
 		w, err := s.settings.Get(t.Context(), s.supervisor.list[0].ID)
-		if last := w.Webhooks[len(w.Webhooks)-1]; err != nil || last.URL != c.kept || string(made.Kind) != last.Kind {
+		if last := w.Webhooks[len(w.Webhooks)-1]; err != nil || last.URL != c.kept || made.Kind != webhooks.KindOf(last) {
 			t.Errorf("kept is %+v, %v", last, err)
 		}
 	}
@@ -167,6 +179,8 @@ func TestBrokers(t *testing.T) {
 		`{"kind":"amqp","url":"amqp://x?certfile=/etc/passwd","exchange":"x"}`: "url", `{"kind":"amqp","url":"amqp://x"}`: "routing_key",
 		`{"kind":"amqp","url":"amqp://x","exchange":"x","routing_key":"{what}"}`: "routing_key",
 		`{"kind":"amqp","url":"amqp://x","exchange":"x","routing_key":"a b"}`:    "routing_key", `{"url":"amqp://x"}`: "url",
+		`{"kind":"nats","url":"amqp://x"}`: "url", `{"kind":"nats","url":"nats://x","subject":"a..b"}`: "subject",
+		`{"kind":"nats","url":"nats://x","subject":"a.>"}`: "subject", `{"kind":"nats","url":"nats://x","headers":{"Nats-Rollup":"all"}}`: "headers",
 	} {
 		if p := s.wantProblem(s.send(s.operator, "POST", path, body), http.StatusUnprocessableEntity); p.Field != field {
 			t.Errorf("%s: the fault is in %q", body, p.Field)
