@@ -132,6 +132,7 @@ var causes = map[Reason]string{
 	PortTaken:        "The number's port is used by another program. Close that program, then try again.",
 	MemoryLimit:      "The number's process used more memory than one number may, and was ended.",
 	FilesLimit:       "The number's process had more files and connections open than one number may, and was ended.",
+	TasksLimit:       "The number's process had more programs and threads than one number may, and ended.",
 	DiskLimit:        "The number's folder is larger than one number may have.",
 	StartRefused:     "The operating system refused to start the number's process.",
 	ProvisionFailed:  "The number's databases could not be made. Check that the disk has room and that the database server is reachable.",
@@ -217,3 +218,6 @@ func Explain(status Status, reason Reason) Explanation {
 	}
 	return e
 }
+
+// Cause is what a reason means, in one or two sentences; "" for one that it does not know.
+func Cause(reason Reason) string { return causes[reason] }

@@ -52,6 +52,11 @@ type Instance struct {
 	// It holds secrets: it is never logged and never stored.
 	Pairing *Pairing
 
+	// EndedFor is why the worker last ended without being asked to and was started again, and
+	// EndedAt when. They are not stored: the next panel does not know.
+	EndedFor Reason
+	EndedAt  time.Time
+
 	// LastLines are the last lines that the worker wrote before it ended, for Failed.
 	LastLines []string
 

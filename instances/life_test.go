@@ -209,7 +209,8 @@ func TestAKilledWorkerIsSeenAtOnce(t *testing.T) {
 			t.Errorf("the first retry is due in %v", wait)
 		}
 		time.Sleep(firstRetry)
-		if got := w.want(id, Starting, WorkerKilled); got.Restarts != 1 || got.PID != 102 || !got.RetryAt.IsZero() {
+		if got := w.want(id, Starting, WorkerKilled); got.Restarts != 1 || got.PID != 102 || !got.RetryAt.IsZero() ||
+			got.EndedFor != WorkerKilled || time.Since(got.EndedAt) != firstRetry {
 			t.Errorf("started again: %+v", got)
 		}
 		// Whoever looks every two seconds still learns it.

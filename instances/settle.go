@@ -97,6 +97,7 @@ func (r *runner) provision() {
 func (r *runner) launch() {
 	if r.inst.Status == Backoff && !r.inst.RetryAt.IsZero() {
 		r.inst.Restarts++
+		r.inst.EndedFor, r.inst.EndedAt = r.inst.Reason, r.inst.Since
 	}
 	r.inst.RetryAt = time.Time{}
 	r.before = nil

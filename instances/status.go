@@ -55,6 +55,7 @@ const (
 	PortTaken        Reason = "port_taken"        // its port is in use by another program
 	MemoryLimit      Reason = "memory_limit"      // the process used more memory than it may, and was ended
 	FilesLimit       Reason = "files_limit"       // … files and connections
+	TasksLimit       Reason = "tasks_limit"       // … programs and threads
 	DiskLimit        Reason = "disk_limit"        // its folder is larger than it may be
 	StartRefused     Reason = "start_refused"     // the process could not be started
 	ProvisionFailed  Reason = "provision_failed"  // its databases could not be made; start tries again

@@ -1,6 +1,7 @@
 package processes
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,10 +12,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"switchboard/control"
 	"switchboard/fault"
@@ -128,6 +132,22 @@ func (c *child) SendText(_ context.Context, order, text string) (instances.Sent,
 		for range n {
 			os.Stderr.Write(line)
 		}
+	case "hoard":
+		for hoard := [][]byte{}; ; hoard[0][0]++ { // it stays in use
+			hoard = append(hoard, bytes.Repeat([]byte{1}, 1<<20))
+		}
+	case "threads":
+		for {
+			go func() {
+				runtime.LockOSThread()
+				_ = unix.Pause()
+			}()
+		}
+	case "spin":
+		go func() {
+			for {
+			}
+		}()
 	case "grandchild":
 		cmd := exec.Command("/proc/self/exe", "grandchild")
 		out, err := cmd.StdoutPipe()

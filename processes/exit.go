@@ -4,6 +4,7 @@ import (
 	"os"
 	"syscall"
 
+	"switchboard/cgroups"
 	"switchboard/control"
 	"switchboard/instances"
 )
@@ -60,4 +61,15 @@ func exitOfCode(code control.ExitCode) instances.Exit {
 		return exit
 	}
 	return instances.Exit{Reason: instances.WorkerCrashed}
+}
+
+// limited tells why a worker ended whose control group may have been at a limit.
+func limited(reason instances.Reason, group *cgroups.Group) instances.Reason {
+	switch {
+	case reason == instances.WorkerKilled && group.OverMemory():
+		return instances.MemoryLimit
+	case reason == instances.WorkerCrashed && group.OverTasks():
+		return instances.TasksLimit
+	}
+	return reason
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"switchboard/cgroups"
 	"switchboard/instances"
 )
 
@@ -52,7 +53,7 @@ func (l *Launcher) Find(ctx context.Context, id instances.ID) (instances.Worker,
 	if err != nil {
 		return nil, err
 	}
-	w, err = find(dir)
+	w, err = find(dir, l.group(id))
 	if err != nil {
 		return nil, fmt.Errorf("find worker of %s: %w", id, err)
 	}
@@ -64,12 +65,13 @@ func (l *Launcher) Find(ctx context.Context, id instances.ID) (instances.Worker,
 			l.o.Log.Warn("program of a worker of another version is not kept", "instance", id, "error", err)
 		}
 	}
+	l.limit(id, w.group, w.facts.PID)
 	l.keep(id, w)
 	l.o.Log.Info("worker adopted", "instance", id, "pid", w.facts.PID, "port", w.facts.Port, "version", w.facts.Version)
 	return w, nil
 }
 
-func find(dir string) (*worker, error) {
+func find(dir string, group *cgroups.Group) (*worker, error) {
 	text, err := os.ReadFile(filepath.Join(dir, recordName))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -98,5 +100,5 @@ func find(dir string) (*worker, error) {
 		}
 		return nil, nil
 	}
-	return newWorker(dir, note, handle, nil), nil
+	return newWorker(dir, note, handle, nil, group), nil
 }

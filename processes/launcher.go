@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"switchboard/cgroups"
 	"switchboard/control"
 	"switchboard/fault"
 	"switchboard/instances"
@@ -39,6 +40,7 @@ type Options struct {
 	ListenHost  string // where the workers' REST APIs listen
 	Simulator   *control.Simulator
 	Limits      control.Limits // of each worker
+	Groups      *cgroups.Tree  // where the workers' control groups are, nil without any
 	EgressAllow []netip.Prefix // as in control.StartDocument
 	FFmpeg      string         // the same
 	Connections int            // as in control.StartDocument
@@ -79,7 +81,13 @@ func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.W
 	} else if err != nil {
 		l.o.Log.Warn("record of the worker before is not readable", "instance", spec.ID, "error", err)
 	}
-	w, err := l.start(spec)
+	group := l.group(spec.ID)
+	if group != nil {
+		if err := group.Remove(); err != nil { // with what is left in it
+			l.o.Log.Warn("control group of the worker before is not removed", "instance", spec.ID, "error", err)
+		}
+	}
+	w, err := l.start(spec, group)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "The process of this number could not be started. The log of the panel says why.",
 			fmt.Errorf("launch worker of %s: %w", spec.ID, err))
@@ -89,7 +97,7 @@ func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.W
 	return w, nil
 }
 
-func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
+func (l *Launcher) start(spec instances.Spec, group *cgroups.Group) (_ *worker, err error) {
 	program, version := l.program(spec.Version)
 	dir, err := l.folder(spec.ID)
 	if err != nil {
@@ -155,11 +163,32 @@ func (l *Launcher) start(spec instances.Spec) (_ *worker, err error) {
 		handle.Close()
 		return fail(err)
 	}
+	// It has done nothing yet that would have to be counted.
+	l.limit(spec.ID, group, note.PID)
 	if _, err := feed.Write(doc); err != nil {
 		handle.Close()
 		return fail(err)
 	}
-	return newWorker(dir, note, handle, cmd), nil
+	return newWorker(dir, note, handle, cmd, group), nil
+}
+
+// group returns the control group of an instance, nil without control groups.
+func (l *Launcher) group(id instances.ID) *cgroups.Group {
+	if l.o.Groups == nil {
+		return nil
+	}
+	return l.o.Groups.Group(string(id))
+}
+
+// limit puts a worker into its control group. One that cannot be limited runs all the same,
+// and keeps watch on itself.
+func (l *Launcher) limit(id instances.ID, group *cgroups.Group, pid int) {
+	if group == nil {
+		return
+	}
+	if err := group.Take(pid); err != nil {
+		l.o.Log.Warn("worker is not limited by a control group", "instance", id, "error", err)
+	}
 }
 
 // programName is what a list of processes calls a worker's program.

@@ -381,7 +381,7 @@ func TestFindChecksTheIdentity(t *testing.T) {
 		if err := note.write(dir); err != nil {
 			t.Fatal(err)
 		}
-		if w, err := find(dir); w != nil || err != nil {
+		if w, err := find(dir, nil); w != nil || err != nil {
 			t.Errorf("another %s: found %v, %v", name, w, err)
 		}
 	}
@@ -389,7 +389,7 @@ func TestFindChecksTheIdentity(t *testing.T) {
 	if err := (record{identity: self}).write(dir); err != nil {
 		t.Fatal(err)
 	}
-	w, err := find(dir)
+	w, err := find(dir, nil)
 	if err != nil || w == nil {
 		t.Fatalf("the right process is not found: %v, %v", w, err)
 	}
@@ -397,7 +397,7 @@ func TestFindChecksTheIdentity(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, recordName), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := find(dir); err == nil {
+	if _, err := find(dir, nil); err == nil {
 		t.Error("a broken record gives no error")
 	}
 }

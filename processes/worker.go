@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"switchboard/cgroups"
 	"switchboard/control"
 	"switchboard/fault"
 	"switchboard/instances"
@@ -30,8 +31,9 @@ type worker struct {
 
 	dir    string
 	facts  instances.Facts
-	handle *os.File  // the pidfd
-	child  *exec.Cmd // nil if it is not our child
+	handle *os.File       // the pidfd
+	child  *exec.Cmd      // nil if it is not our child
+	group  *cgroups.Group // nil without control groups
 
 	life   context.Context // ends with the worker
 	ended  context.CancelFunc
@@ -45,12 +47,12 @@ type worker struct {
 
 var _ instances.Worker = (*worker)(nil)
 
-func newWorker(dir string, note record, handle *os.File, child *exec.Cmd) *worker {
+func newWorker(dir string, note record, handle *os.File, child *exec.Cmd, group *cgroups.Group) *worker {
 	w := &worker{
 		Client: control.DialProcess(filepath.Join(dir, control.SocketName), note.Token, note.PID),
 		dir:    dir,
 		facts:  instances.Facts{PID: note.PID, Port: note.Port, Version: note.Version, StartedAt: note.StartedAt},
-		handle: handle, child: child, exited: make(chan struct{}),
+		handle: handle, child: child, group: group, exited: make(chan struct{}),
 	}
 	w.life, w.ended = context.WithCancel(context.Background())
 	return w
@@ -147,6 +149,10 @@ func (w *worker) watch(forget func()) {
 
 	trimOutput(w.dir)
 	w.exit = exitOf(w.dir, w.facts.PID, status, asked)
+	if w.group != nil {
+		w.exit.Reason = limited(w.exit.Reason, w.group)
+		_ = w.group.Remove() // before the next start, if not now
+	}
 	w.ended()
 	w.Hang()
 	forget()

@@ -37,6 +37,7 @@ type config struct {
 	WorkerHost      string
 	WorkerPortStart int
 	WorkerLimits    control.Limits
+	WorkerCPU       int64 // percent of one processor, 0 for no limit
 	EgressAllow     []netip.Prefix
 	Webhooks        webhooks.Variables
 	KeepDeleted     time.Duration

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"switchboard/cgroups"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/isolation"
@@ -38,7 +39,7 @@ func doctor(ctx context.Context, env environment, args []string) error {
 		return err
 	}
 	d.configuration(c)
-	d.machine()
+	d.machine(c)
 	d.installation(ctx, c)
 	return d.verdict()
 }
@@ -92,12 +93,20 @@ const (
 )
 
 // machine looks at what the system gives.
-func (d *examination) machine() {
+func (d *examination) machine(c config) {
 	switch abi := sandbox.Available(); {
 	case abi == 0:
 		d.warn("sandbox", "this kernel has no Landlock: the files of the user that runs Switchboard are open to every number's process. Use Linux 5.13 or later, with Landlock switched on")
 	default:
 		d.ok("sandbox", "Landlock %d keeps every number's process in its own folder", abi)
+	}
+	switch _, err := cgroups.Find(c.limitsOfGroups()); {
+	case err == nil:
+		d.ok("control groups", "the kernel keeps every number within its limits")
+	case c.WorkerCPU > 0:
+		d.warn("control groups", "%s WORKER_CPU_LIMIT has no effect", sentence(err))
+	default:
+		d.ok("control groups", "none: numbers keep watch on themselves. %s", sentence(err))
 	}
 	if limit, ok := memoryLimit(); ok {
 		d.ok("memory", "all numbers together may use %s, by the control group that this runs in", views.Size(limit))

@@ -140,6 +140,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			ListenHost:  c.WorkerHost,
 			Simulator:   c.Simulator(),
 			Limits:      c.WorkerLimits,
+			Groups:      controlGroups(c, o.log),
 			EgressAllow: c.EgressAllow,
 			FFmpeg:      installed("ffmpeg"),
 			Connections: share,

@@ -124,6 +124,13 @@ var ownVariables = []variable{
 		},
 	},
 	{
+		name: "WORKER_CPU_LIMIT", fallback: "0", usage: "percent of one processor that one number may use where it has a control group, 0 for no limit",
+		parse: func(c *config, value string) (err error) {
+			c.WorkerCPU, err = parseLimit(value, 1)
+			return err
+		},
+	},
+	{
 		name: "EGRESS_ALLOW", usage: "private networks that webhooks and media by address may lead to, as CIDRs with commas between",
 		parse: func(c *config, value string) (err error) {
 			c.EgressAllow, err = parsePrefixes(value)

@@ -1,0 +1,107 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"switchboard/cgroups/cgrouptest"
+)
+
+// TestLimits has two numbers exceed what they may use: each is started again alone, its page
+// says why, and a third number notices nothing.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	f := startLimited(t, 26800)
+	f.exceeds(0, func() { f.sendPictures(0) }, "used more memory than one number may")
+	f.exceeds(1, func() { f.openConnections(1) }, "had more files and connections open than one number may")
+}
+
+// TestLimitsOfTheKernel does the same where control groups were handed over: the kernel then
+// ends the number that uses too much memory.
+func TestLimitsOfTheKernel(t *testing.T) {
+	if !cgrouptest.Inside(t) {
+		return
+	}
+	f := startLimited(t, 26850)
+	if !strings.Contains(f.stderr.String(), "every number has a control group") {
+		t.Fatal("the panel found no control groups")
+	}
+	// Adopted numbers are limited like those that were started.
+	lines := f.lines()
+	f.killed()
+	f.connected()
+	f.undisturbed(lines)
+	f.exceeds(0, func() { f.sendPictures(0) }, "used more memory than one number may")
+}
+
+func startLimited(t *testing.T, port int) *fleet {
+	return startFleet(t, 3, port, "WORKER_MEMORY_LIMIT=32", "WORKER_OPEN_FILES=64")
+}
+
+// exceeds repeats what makes a number exceed a limit until its process is another one, and
+// looks for the reason on its page. All others have to be what they were.
+func (f *fleet) exceeds(i int, again func(), why string) {
+	f.t.Helper()
+	lines, before := f.lines(), f.now()
+	id := f.numbers[i].ID
+	poll(f.t, "the process of the number is another one", func() bool {
+		again()
+		now := f.api.get(id)
+		return now.PID != 0 && now.PID != before[id].PID
+	}, nil)
+	f.connected()
+	r := f.signedIn()
+	r.open(f.url + "/instances/" + id)
+	if text := r.text(r.find("ended-for")); !strings.Contains(text, why) {
+		f.t.Errorf("the page says %q, and not that it %s", text, why)
+	}
+	now, after := f.now(), f.lines()
+	for j, was := range f.numbers {
+		if is := now[was.ID]; j != i && (is.PID != before[was.ID].PID || after[f.phones[j].number] != lines[f.phones[j].number]) {
+			f.t.Errorf("another number was %+v and is now %+v", before[was.ID], is)
+		}
+	}
+}
+
+// sendPictures has a number send large pictures, several at once.
+func (f *fleet) sendPictures(i int) {
+	noise := image.NewGray(image.Rect(0, 0, 3000, 3000))
+	for at := range noise.Pix {
+		noise.Pix[at] = byte(rand.Uint32())
+	}
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, noise); err != nil {
+		f.t.Fatal(err)
+	}
+	var sends sync.WaitGroup
+	for range 4 {
+		sends.Go(func() {
+			f.api.rest(f.numbers[i].ID).ask("POST /send/image", "/send/image", form{"phone": f.phones[2].number, "compress": "true", "image": picture.Bytes()})
+		})
+	}
+	sends.Wait()
+}
+
+// openConnections holds more connections to a number's own port than it may have files, until
+// the number closes them.
+func (f *fleet) openConnections(i int) {
+	var open sync.WaitGroup
+	for range 64 {
+		open.Go(func() {
+			conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", f.numbers[i].Port))
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			_, _ = conn.Read(make([]byte, 1))
+		})
+	}
+	open.Wait()
+}
