@@ -28,6 +28,6 @@ func controlGroups(c config, log *slog.Logger) *cgroups.Tree {
 	if c.WorkerCPU > 0 {
 		level = slog.LevelWarn // nothing else keeps to that
 	}
-	log.Log(context.Background(), level, "numbers have no control groups, and keep watch on themselves", "reason", sentence(err), "error", err)
+	log.Log(context.Background(), level, "numbers have no control groups, and keep watch on themselves", "error", err)
 	return nil
 }
