@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"switchboard/isolation/pgtest"
 )
+
+var outageTime = flag.Duration("outage", 0, "how long the test of an outage keeps the database server away")
 
 // TestDatabaseServerStops stops the PostgreSQL server of a whole installation and starts it
 // again: the worker and its connection to WhatsApp stay, the panel says what is wrong, and
@@ -15,9 +19,10 @@ import (
 func TestDatabaseServerStops(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Own(t)
+	database := cluster.New(t)
 	network := startNetwork(t)
 	phone, other := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
-	panel := startPanel(t, network, "DB_URI="+cluster.New(t).URI)
+	panel := startPanel(t, network, "DB_URI="+database.URI)
 	b := newTab(t)
 	panel.signIn(b)
 	b.create("On a server")
@@ -28,7 +33,18 @@ func TestDatabaseServerStops(t *testing.T) {
 	number, pid, connection := b.path(), b.fact("pid"), network.connections()[own]
 
 	cluster.Stop()
-	other.send(own, "meanwhile")
+	sent := 0
+	pace := time.NewTicker(chaosPace)
+	defer pace.Stop()
+	for over := time.After(*outageTime); over != nil; {
+		other.send(own, fmt.Sprint("meanwhile ", sent))
+		sent++
+		select {
+		case <-over:
+			over = nil
+		case <-pace.C:
+		}
+	}
 	poll(t, "the panel is not ready", func() bool { return ready(t, panel) == http.StatusServiceUnavailable }, nil)
 	b.open(panel.url)
 	if page := b.text("problem"); !strings.Contains(page, "The database does not answer at the moment") {
@@ -37,8 +53,16 @@ func TestDatabaseServerStops(t *testing.T) {
 	cluster.Start(t)
 	poll(t, "the panel is ready", func() bool { return ready(t, panel) == http.StatusOK }, nil)
 	b.open(panel.url + number)
-	b.reads("message-text", "meanwhile")
+	b.reads("message-text", fmt.Sprint("meanwhile ", sent-1))
 	b.status("connected")
+	var inst instance
+	inst.Database.Main = "whatsapp_" + strings.TrimPrefix(number, "/instances/")
+	for n := range sent {
+		text := fmt.Sprint("meanwhile ", n)
+		if stored := storedAt(t, database.SuperURI, inst, text); stored != 1 {
+			t.Errorf("%q is stored %d times", text, stored)
+		}
+	}
 	if now := b.fact("pid"); now != pid {
 		t.Errorf("the worker was replaced: %d, now %d", pid, now)
 	}
