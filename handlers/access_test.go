@@ -49,13 +49,14 @@ var panelRoutes = map[access]string{
 		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
 		GET /instances/{id}/webhooks   GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
-		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/queue   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
+		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/bucket   GET /instances/{id}/queue   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
 		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
 	changes: `
 		POST /instances/{id}/settings   POST /instances/{id}/rename   POST /instances/{id}/delete   POST /instances/{id}/messages
 		POST /instances/{id}/start   POST /instances/{id}/stop   POST /instances/{id}/restart   POST /instances/{id}/reconnect
 		POST /instances/{id}/logout   POST /instances/{id}/pair   POST /instances/{id}/pair-phone
+		POST /instances/{id}/bucket   POST /instances/{id}/bucket/check   POST /instances/{id}/bucket/leave   POST /instances/{id}/bucket/forget
 		POST /instances/{id}/proxy   POST /instances/{id}/proxy/test   POST /instances/{id}/queue/{send}/cancel
 		POST /instances/{id}/passkey   POST /instances/{id}/passkey/confirm
 		POST /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}   POST /instances/{id}/webhooks/{webhook}/pause   POST /instances/{id}/webhooks/{webhook}/resume
@@ -90,7 +91,7 @@ var apiRoutes = map[access]string{
 		POST /instances/{id}/chat/{chat_jid}/mute   POST /instances/{id}/chat/{chat_jid}/unread   POST /instances/{id}/community
 		POST /instances/{id}/community/groups   POST /instances/{id}/newsletter   POST /instances/{id}/newsletter/follow
 		POST /instances/{id}/newsletter/mute   POST /instances/{id}/user/about   POST /instances/{id}/user/blocked
-		PATCH /instances/{id}   PATCH /instances/{id}/settings   DELETE /instances/{id}   POST /instances/{id}/start   POST /instances/{id}/stop
+		POST /instances/{id}/bucket/check   PATCH /instances/{id}   PATCH /instances/{id}/settings   DELETE /instances/{id}   POST /instances/{id}/start   POST /instances/{id}/stop
 		POST /instances/{id}/restart   POST /instances/{id}/reconnect   POST /instances/{id}/logout   POST /instances/{id}/pair
 		POST /instances/{id}/pair-code   POST /instances/{id}/keys   DELETE /instances/{id}/keys/{key}
 		POST /instances/{id}/webhooks   PATCH /instances/{id}/webhooks/{webhook}   DELETE /instances/{id}/webhooks/{webhook}

@@ -198,8 +198,13 @@ func (f *fakeNumbers) Import(_ context.Context, _ instances.Viewer, jid string) 
 
 // fakeMessages has one conversation for every number, or an error.
 type fakeMessages struct {
-	list []messages.Message
-	err  error
+	list    []messages.Message
+	backlog messages.Backlog
+	err     error
+}
+
+func (f *fakeMessages) MediaBacklog(context.Context, instances.ID) (messages.Backlog, error) {
+	return f.backlog, f.err
 }
 
 func (f *fakeMessages) Latest(_ context.Context, _ instances.ID, limit int) ([]messages.Message, error) {

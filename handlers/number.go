@@ -42,6 +42,7 @@ func (s *server) renderNumber(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	n.Stuck = s.stuckWebhooks(r.Context(), n.Instance.ID)
+	s.noteMedia(r.Context(), &n)
 	return render(w, r, status, views.Show(n))
 }
 

@@ -80,6 +80,7 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}/access", s.page(s.showAccess))
 			r.Get("/instances/{id}/queue", s.page(s.showQueue))
 			r.Get("/instances/{id}/proxy", s.page(s.showProxy))
+			r.Get("/instances/{id}/bucket", s.page(s.showBucket))
 			r.Get("/instances/{id}/api", s.page(s.showReference))
 			r.Get("/instances/{id}/api/openapi.json", s.page(s.showOpenAPI))
 			r.Post("/instances/{id}/api", s.page(s.tryOperation))
@@ -153,6 +154,11 @@ func (s *server) routes() chi.Router {
 
 				r.Post("/instances/{id}/proxy", s.page(s.changeProxy))
 				r.Post("/instances/{id}/proxy/test", s.page(s.testProxy))
+
+				r.Post("/instances/{id}/bucket", s.page(s.changeBucket))
+				r.Post("/instances/{id}/bucket/check", s.page(s.checkBucket))
+				r.Post("/instances/{id}/bucket/leave", s.page(s.leaveBucket))
+				r.Post("/instances/{id}/bucket/forget", s.page(s.forgetBucket))
 
 				r.Post("/instances/{id}/start", s.page(s.command(s.Instances.Start)))
 				r.Post("/instances/{id}/stop", s.page(s.command(s.Instances.Stop)))

@@ -19,6 +19,7 @@ import (
 	"switchboard/messages"
 	"switchboard/reference"
 	"switchboard/resources"
+	"switchboard/settings"
 	"switchboard/webhooks"
 )
 
@@ -73,6 +74,7 @@ type Fleet interface {
 type Messages interface {
 	Latest(ctx context.Context, id instances.ID, limit int) ([]messages.Message, error)
 	Search(ctx context.Context, id instances.ID, query string, limit int) ([]messages.Message, error)
+	MediaBacklog(ctx context.Context, id instances.ID) (messages.Backlog, error)
 }
 
 // Options of the panel.
@@ -128,6 +130,9 @@ type Options struct {
 	// ThroughProxy tries whether WhatsApp can be reached through a proxy; what it cannot is a
 	// fault that says why.
 	ThroughProxy func(ctx context.Context, address string) error
+	// CheckBucket tries whether a bucket can be written, read and deleted from; what it cannot
+	// is a fault that says why.
+	CheckBucket func(ctx context.Context, b settings.Bucket) error
 	// Mail sends invitations; nil where no mail server is set.
 	Mail Mailer
 	// BasePath is the sub-path below which a reverse proxy shows the panel, "/sub" or "".

@@ -23,8 +23,11 @@ type Number struct {
 	Backup  Form
 	Delete  Form
 
-	Stuck    []Stuck // webhooks that take nothing
-	KeepDays int     // for which the number can be brought back after it was deleted, 0: not at all
+	Stuck    []Stuck  // webhooks that take nothing
+	Bucket   string   // for pictures and files, "" for none
+	Waiting  Waiting  // for the bucket
+	Places   []string // buckets where files of this number lie
+	KeepDays int      // for which the number can be brought back after it was deleted, 0: not at all
 }
 
 // Stage is the part of the number's page that depends on how far the number is. It is

@@ -25,6 +25,16 @@ func deliveryReader(databases *isolation.Databases) func(context.Context, instan
 	}
 }
 
+// MediaBacklog returns what waits to be put into the bucket of a number.
+func (m messageReader) MediaBacklog(ctx context.Context, id instances.ID) (messages.Backlog, error) {
+	db, err := m.databases.ReadMain(ctx, id)
+	if err != nil {
+		return messages.Backlog{}, err
+	}
+	defer db.Close()
+	return messages.New(db).MediaBacklog(ctx)
+}
+
 // Latest returns the newest messages of a number, the newest first.
 func (m messageReader) Latest(ctx context.Context, id instances.ID, limit int) ([]messages.Message, error) {
 	db, err := m.databases.ReadMain(ctx, id)

@@ -190,7 +190,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Logs:      logsIn(s.dir),
 		Usage:     sampler, Reconnects: again.count,
 		API: api.New(api.Options{
-			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
+			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, CheckBucket: checkBucket(c), Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
 				return sampler.Of(string(id), pid)
 			}, Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
 		}),
@@ -210,6 +210,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		PhoneURL:       o.phoneURL,
 		Audit:          record,
 		ThroughProxy:   throughProxy(c),
+		CheckBucket:    checkBucket(c),
 		System:         system{s.store, databases, supervisor, &moving.Live{In: last.in, Kept: kept, Take: supervisor.Take}, share},
 		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
 		Mail:           mail,

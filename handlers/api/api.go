@@ -21,6 +21,7 @@ import (
 	"switchboard/instances"
 	"switchboard/journal"
 	"switchboard/resources"
+	"switchboard/settings"
 )
 
 // Numbers is the part of the supervisor that keeps the list.
@@ -80,7 +81,9 @@ type Options struct {
 	URL      string
 	Keys     Keys
 	Settings Settings
-	Webhooks Webhooks
+	// CheckBucket tries whether media can be kept in a bucket; a fault says why they cannot.
+	CheckBucket func(ctx context.Context, b settings.Bucket) error
+	Webhooks    Webhooks
 	// Usage is what the process of a number uses; false when that is not known.
 	Usage func(id instances.ID, pid int) (resources.Usage, bool)
 	// Logs is where the process of a number writes its log.
@@ -152,6 +155,7 @@ func newServer(o Options) *server {
 
 	s.mux.Get("/instances/{id}/settings", s.answer(s.showHabits))
 	s.mux.Patch("/instances/{id}/settings", s.answer(s.changeHabits))
+	s.mux.Post("/instances/{id}/bucket/check", s.answer(s.checkBucket))
 
 	for _, below := range []string{"", "/instances/{id}"} { // for all numbers, for one
 		s.mux.Get(below+"/webhooks", s.answer(s.listWebhooks))

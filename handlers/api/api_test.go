@@ -23,6 +23,7 @@ import (
 	"switchboard/journal"
 	"switchboard/keys"
 	"switchboard/resources"
+	"switchboard/settings"
 	"switchboard/settings/settingstest"
 	"switchboard/store"
 	"switchboard/webhooks"
@@ -192,6 +193,7 @@ type site struct {
 	database                     *sql.DB
 	owner, operator, other, look string // tokens
 	log                          journal.Log
+	checkBucket                  func(settings.Bucket) error
 }
 
 func newSite(t *testing.T) *site {
@@ -223,7 +225,8 @@ func (s *site) options() Options {
 		Usage: func(_ instances.ID, pid int) (resources.Usage, bool) {
 			return resources.Usage{CPUPercent: 1.5, RSSBytes: 19 << 20, OwnBytes: 6 << 20, OpenFiles: 21}, pid == 4711
 		},
-		Logs: func(instances.ID) journal.Log { return s.log },
+		Logs:        func(instances.ID) journal.Log { return s.log },
+		CheckBucket: func(_ context.Context, b settings.Bucket) error { return s.checkBucket(b) },
 	}
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -35,14 +36,18 @@ type habits struct {
 	MaxBytes   int64 `json:"max_bytes"`
 	Download   bool  `json:"download"`
 	MediaBytes int64 `json:"media_bytes"`
+
+	Bucket *bucket `json:"bucket"` // nil: the number's folder
 }
 
-func habitsOf(h settings.Habits) habits {
+func habitsOf(set settings.Settings) habits {
+	h := set.Habits()
 	return habits{
 		Region: h.Region, Reply: h.Automation.Reply, Read: h.Automation.Read, RejectCalls: h.Automation.RejectCalls,
 		Presence: h.Automation.Presence, PerMinute: h.Pace.PerMinute, NewChatPause: int64(h.Pace.NewChatPause / time.Second),
 		QuietFrom: h.Pace.QuietFrom, QuietTo: h.Pace.QuietTo, Zone: h.Pace.Zone, Days: h.Retention.Days,
 		MediaDays: h.Retention.MediaDays, MaxBytes: h.Retention.MaxBytes, Download: !h.NoDownload, MediaBytes: h.MediaBytes,
+		Bucket: bucketOf(set.Media.Bucket),
 	}
 }
 
@@ -70,7 +75,7 @@ func (s *server) showHabits(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, habitsOf(set.Habits()))
+	return writeJSON(w, http.StatusOK, habitsOf(set))
 }
 
 // changeHabits changes the members that are given and leaves the others.
@@ -85,11 +90,15 @@ func (s *server) changeHabits(w http.ResponseWriter, r *http.Request) error {
 	}
 	var now habits
 	err = s.Settings.Update(r.Context(), inst.ID, func(set *settings.Settings) error {
-		now = habitsOf(set.Habits())
+		now = habitsOf(*set)
 		if err := decode(given, &now); err != nil {
 			return err
 		}
-		return set.SetHabits(now.settings())
+		if err := errors.Join(set.SetHabits(now.settings()), now.Bucket.set(&set.Media)); err != nil {
+			return err
+		}
+		now.Bucket = bucketOf(set.Media.Bucket)
+		return nil
 	})
 	if err != nil {
 		return err
