@@ -107,8 +107,12 @@ func (s *server) checkBucket(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.bucketRefused(w, r, inst, set, err)
 	}
+	const works = "The bucket works: a small file was written there, read and deleted."
+	if isFragment(r) {
+		return render(w, r, http.StatusOK, views.BucketResult(works, nil))
+	}
 	page := s.bucketPage(r.Context(), inst, set, views.Form{Values: typed(r, views.BucketFields...)})
-	page.Works = "The bucket works: a small file was written there, read and deleted."
+	page.Works = works
 	return render(w, r, http.StatusOK, views.ShowBucket(page))
 }
 
@@ -154,6 +158,9 @@ func (s *server) bucketRefused(w http.ResponseWriter, r *http.Request, inst inst
 	var one *fault.Error
 	if problems[""] != "" && errors.As(err, &one) { // what the store says is for the log, too
 		s.Log.InfoContext(r.Context(), "bucket refused", "instance", inst.ID, "error", one.Err)
+	}
+	if isFragment(r) {
+		return render(w, r, formStatus(err), views.BucketResult("", problems))
 	}
 	page := s.bucketPage(r.Context(), inst, set, views.Form{Values: typed(r, views.BucketFields...), Errors: problems})
 	return render(w, r, formStatus(err), views.ShowBucket(page))

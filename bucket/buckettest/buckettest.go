@@ -19,7 +19,7 @@ import (
 
 const (
 	accessKey = "switchboard"
-	secretKey = "a secret that no log has"
+	secretKey = "a-secret-that-no-log-has"
 	region    = "eu-test-1"
 )
 
