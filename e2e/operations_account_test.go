@@ -112,6 +112,9 @@ var beginning = []act{
 		s.ask(nil).into(&info)
 		s.is(info.Version != "" && info.Max == 20_000_000, "the program is %+v", info)
 	}},
+}
+
+var linking = []act{
 	{"GET /app/login", func(s *stage) { s.scanLink(s.ask(nil)) }},
 	{"GET /app/status", func(s *stage) {
 		var got linked

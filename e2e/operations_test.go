@@ -19,7 +19,8 @@ import (
 	"switchboard/whatsapp/simulator/phone"
 )
 
-// act is an operation of the specification, what is asked of it, and what becomes of it.
+// act is an operation of the specification, what is asked of it, and what becomes of it; or an
+// error, and what is answered with it.
 type act struct {
 	operation string
 	play      func(*stage)
@@ -28,7 +29,8 @@ type act struct {
 // acts are all of them in an order in which they can be played: first those that link a number,
 // last those that end it. An operation may have several.
 func acts() []act {
-	return slices.Concat(beginning, sendActs, messageActs, storedActs, userActs, chatActs, groupActs, newsletterActs, callActs, ending)
+	return slices.Concat(beginning, unlinkedRefusals, linking, sendActs, messageActs, storedActs, userActs, chatActs, groupActs, newsletterActs,
+		callActs, linkedRefusals, ending)
 }
 
 // TestOperations calls every operation of the specification that concerns a number, at the
@@ -206,18 +208,18 @@ func (s *stage) ask(in params) answered {
 }
 
 // refused asks for what has to be refused with this status and code.
-func (s *stage) refused(want, operation string, in params) {
+func (s *stage) refused(want, operation string, in params) []byte {
 	s.t.Helper()
 	status, header, body := s.raw(operation, "", in)
 	var e struct{ Code string }
 	_ = json.Unmarshal(body, &e)
 	if got := fmt.Sprint(status, " ", e.Code); got != want {
 		s.t.Errorf("%s %.200v: %s %s instead of %s", operation, in, got, body, want)
-		return
 	}
 	if err := gowatest.CheckError(header.Get("Content-Type"), body); err != nil {
 		s.t.Errorf("%s: %v", operation, err)
 	}
+	return body
 }
 
 // raw asks an operation, or a path by a method. Parameters that the path names go there, those

@@ -3,6 +3,9 @@ package whatsapp
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -136,7 +139,12 @@ func (s *Session) sendFault(err error) error {
 		}
 		return fault.Wrap(fault.Throttled, text, errors.Join(ErrReachOut, err))
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
-		return fault.Wrap(fault.Conflict, "WhatsApp's server refused this message.", err)
+		text := err.Error()
+		code, _ := strconv.Atoi(text[strings.LastIndex(text, " ")+1:])
+		if code == http.StatusTooManyRequests || code >= http.StatusInternalServerError { // not about this message
+			return refusal(&whatsmeow.IQError{Code: code})
+		}
+		return fault.Wrap(fault.Conflict, fmt.Sprintf("WhatsApp's server refused this message (%d).", code), err)
 	case strings.Contains(err.Error(), "no LID found for"): // which has no type
 		return fault.Wrap(fault.Invalid, "This phone number is not on WhatsApp. Check the country code and the digits.", err)
 	case errors.Is(err, whatsmeow.ErrNoPushName):
