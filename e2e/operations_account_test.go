@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 )
 
 // device is a number as the gateway shows it.
@@ -115,7 +117,10 @@ var beginning = []act{
 }
 
 var linking = []act{
-	{"GET /app/login", func(s *stage) { s.scanLink(s.ask(nil)) }},
+	{"GET /app/login", func(s *stage) {
+		s.scanLink(s.ask(nil))
+		s.told("LOGIN_SUCCESS")
+	}},
 	{"GET /app/status", func(s *stage) {
 		var got linked
 		s.ask(nil).into(&got)
@@ -149,6 +154,8 @@ var linking = []act{
 		s.t.Cleanup(hook.Close)
 		const secret = "a secret of the shop"
 		s.ask(params{"device_id": s.id, "webhook_url": hook.URL, "webhook_secret": secret, "webhook_events": "message"})
+		s.told("DEVICE_WEBHOOK_UPDATED")
+		s.told("DEVICE_WEBHOOK_CONFIG_UPDATED")
 		s.hears(s.ann, "is the shop open?", "")
 		for ctx := within(s.t, patience); ; {
 			select {
@@ -182,6 +189,7 @@ var ending = []act{
 	{"POST /devices/{device_id}/reconnect", func(s *stage) { s.reconnects(params{"device_id": s.id}) }},
 	{"GET /app/logout", func(s *stage) {
 		s.ask(nil)
+		s.told("DEVICE_LOGGED_OUT")
 		s.unlinked()
 		s.becomes("logged_out")
 	}},
@@ -232,6 +240,7 @@ var ending = []act{
 		s.ask(nil).into(&p)
 		s.is(p.Status == "awaiting_response" && bytes.Contains(p.Challenge, []byte(`"challenge"`)), "the passkey is %s %s", p.Status, p.Challenge)
 		s.challenge = p.Challenge
+		s.told("PASSKEY_REQUEST")
 	}},
 	{"POST /app/passkey/response", func(s *stage) {
 		credential, err := s.control.AnswerPasskey(within(s.t, patience), s.owner.number, s.challenge)
@@ -247,6 +256,7 @@ var ending = []act{
 		}, nil)
 		poll(s.t, "the phone shows the same code", func() bool { return s.owner.state().Link.Code == p.Code }, nil)
 		s.is(p.Code != "", "the code is empty")
+		s.told("PASSKEY_CONFIRMATION")
 	}},
 	{"POST /app/passkey/confirm", func(s *stage) {
 		s.ask(nil)
@@ -260,6 +270,20 @@ var ending = []act{
 	{"GET /devices/{device_id}/login", func(s *stage) {
 		s.logOut()
 		s.scanLink(s.ask(params{"device_id": s.id}))
+	}},
+	{"401 AUTHENTICATION_ERROR", func(s *stage) { // a number that is stopped says so
+		s.api.call(http.MethodPost, "/instances/"+s.id+"/stop", nil, http.StatusOK, nil)
+		s.becomes("stopped")
+		if s.gateway { // nothing listens at its own port
+			body := s.refuses("POST /send/message", s.toAnn(params{"message": "x"}))
+			s.is(bytes.Contains(body, []byte(`"message":"This number is stopped. Start it first."`)), "it says %s", body)
+		} else {
+			_, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			s.asked = true
+			s.is(err != nil, "something answers at the port")
+		}
+		s.api.call(http.MethodPost, "/instances/"+s.id+"/start", nil, http.StatusOK, nil)
+		s.becomes("connected")
 	}},
 	{"DELETE /devices/{device_id}", func(s *stage) {
 		s.ask(params{"device_id": s.id})

@@ -73,7 +73,8 @@ type Options struct {
 
 type server struct {
 	Options
-	mux *chi.Mux
+	mux  *chi.Mux
+	news newsroom
 }
 
 // health answers everybody, and says no more than that the program runs.

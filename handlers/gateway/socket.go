@@ -81,6 +81,8 @@ func listen(ctx context.Context, conn *websocket.Conn, asked chan<- struct{}) {
 // tell writes what happens until ctx ends, the client goes or its token no longer holds,
 // and says why it ended.
 func (s *server) tell(ctx context.Context, r *http.Request, conn *websocket.Conn, asked <-chan struct{}) string {
+	heard, cancel := s.news.subscribe()
+	defer cancel()
 	began := time.Now()
 	before := map[instances.ID]instances.Instance{}
 	fresh := map[instances.ID]bool{} // without a session: its next connection is a login
@@ -90,7 +92,7 @@ func (s *server) tell(ctx context.Context, r *http.Request, conn *websocket.Conn
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	for {
-		cases := []reflect.SelectCase{receive(ctx.Done()), receive(asked), receive(tick.C)}
+		cases := []reflect.SelectCase{receive(ctx.Done()), receive(asked), receive(tick.C), receive(heard)}
 		for id := range before { // before the look: a change in between is seen at once, not never
 			if c := s.Instances.Changed(viewer(r), id); c != nil {
 				cases = append(cases, receive(c))
@@ -117,7 +119,7 @@ func (s *server) tell(ctx context.Context, r *http.Request, conn *websocket.Conn
 				return "the client does not read"
 			}
 		}
-		switch chosen, _, _ := reflect.Select(cases); chosen {
+		switch chosen, value, _ := reflect.Select(cases); chosen {
 		case 0:
 			return "over"
 		case 1:
@@ -130,6 +132,11 @@ func (s *server) tell(ctx context.Context, r *http.Request, conn *websocket.Conn
 				return "the token no longer holds"
 			}
 			r = r.WithContext(context.WithValue(r.Context(), contextKey{}, u)) // what it may see may have changed
+		case 3:
+			n, _ := value.Interface().(news)
+			if _, mine := before[n.id]; mine && send(ctx, conn, n.frame) != nil {
+				return "the client does not read"
+			}
 		}
 	}
 }

@@ -96,6 +96,18 @@ func TestSocketTellsWhatHappens(t *testing.T) {
 	s.fleet.change(bobs, func(i *instances.Instance) { i.Status = instances.LoggedOut })
 	s.next(bob, "DEVICE_LOGGED_OUT")
 	s.fetch(ann) // the first that Ann hears
+
+	hook := "/gowa/devices/" + bobs + "/webhook"
+	s.want(s.send(s.bob, "PATCH", hook, `{"webhook_url":"https://hook.example.org"}`), http.StatusOK, "SUCCESS")
+	if got := s.next(bob, "DEVICE_WEBHOOK_UPDATED"); got != `{"device_id":"`+bobs+`","webhook_url":"https://hook.example.org"}` {
+		t.Errorf("the webhook's address is told with %s", got)
+	}
+	if got := s.next(bob, "DEVICE_WEBHOOK_CONFIG_UPDATED"); got != `{"device_id":"`+bobs+`"}` {
+		t.Errorf("the webhook is told with %s", got)
+	}
+	s.want(s.send(s.bob, "PATCH", hook, `{"webhook_url":"https://hook.example.org","webhook_events":"message"}`), http.StatusOK, "SUCCESS")
+	s.next(bob, "DEVICE_WEBHOOK_CONFIG_UPDATED") // the address is the same
+	s.fetch(ann)                                 // who hears nothing of it
 }
 
 func TestSocketRefuses(t *testing.T) {

@@ -70,6 +70,10 @@ func (s *server) setDeviceWebhook(w http.ResponseWriter, r *http.Request, i inst
 	if in.URL == nil {
 		return fault.InField("webhook_url", "webhook_url: cannot be missing. An empty one takes the webhook away.")
 	}
+	before, err := s.Settings.Get(r.Context(), i.ID)
+	if err != nil {
+		return err
+	}
 	if err := s.setWebhook(r.Context(), i.ID, in); err != nil {
 		return err
 	}
@@ -77,7 +81,13 @@ func (s *server) setDeviceWebhook(w http.ResponseWriter, r *http.Request, i inst
 	if err != nil {
 		return err
 	}
-	return write(w, "Device webhook updated", showWebhook(i.ID, kept))
+	out := showWebhook(i.ID, kept)
+	if out.URL != showWebhook(i.ID, before).URL {
+		s.news.publish(i.ID, frame{"DEVICE_WEBHOOK_UPDATED", "The webhook of the device has another address",
+			map[string]any{"device_id": i.ID, "webhook_url": out.URL}})
+	}
+	s.news.publish(i.ID, frame{"DEVICE_WEBHOOK_CONFIG_UPDATED", "The webhook of the device was set", map[string]any{"device_id": i.ID}})
+	return write(w, "Device webhook updated", out)
 }
 
 // check says what is wrong with a wish for a webhook.
