@@ -193,6 +193,11 @@ var linkedRefusals = []act{
 		s.refuses("POST /message/{message_id}/revoke", s.toAnn(params{"message_id": theirs}))
 		s.refuses("POST /message/{message_id}/update", s.toAnn(params{"message_id": theirs, "message": "x"}))
 		s.refuses("POST /message/{message_id}/read", s.toAnn(params{"message_id": s.says("own")}))
+		status, _, body := s.raw("POST /send/image", "", s.toAnn(params{"view_once": true, "image": picture}))
+		if status != http.StatusOK {
+			s.t.Fatalf("%d %s", status, body)
+		}
+		s.refuses("POST /message/{message_id}/forward", params{"message_id": answered{s: s, Results: results(body)}.id(), "phone": s.ben.number})
 		s.refuses("GET /chat/{chat_jid}/messages", params{"chat_jid": s.chat, "start_time": "yesterday"})
 		s.refuses("POST /chat/{chat_jid}/disappearing", params{"chat_jid": s.chat, "timer_seconds": 5})
 	}},

@@ -11,17 +11,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/textproto"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,6 +35,27 @@ import (
 	"switchboard/whatsapp/simulator"
 	"switchboard/whatsapp/simulator/phone"
 )
+
+const post = http.MethodPost
+
+type params = map[string]any
+
+// storedIn waits until a message is stored in a chat.
+func (n *number) storedIn(chat, id string) {
+	n.t.Helper()
+	ctx := within(n.t)
+	for {
+		_, err := n.store.Find(ctx, chat, "", id)
+		if err == nil {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond): // the database has no signal to wait for
+		case <-ctx.Done():
+			n.t.Fatalf("%s is not stored: %v", id, err)
+		}
+	}
+}
 
 // patience bounds every wait of a test. Nothing takes as long unless it is broken.
 const patience = time.Minute
@@ -100,9 +118,6 @@ type number struct {
 	session *whatsapp.Session
 	store   *messages.Messages
 	url     string
-
-	mu    sync.Mutex
-	asked map[string]bool // operations that answered 200
 }
 
 // newNumber returns a number that is not linked to its phone yet.
@@ -129,7 +144,7 @@ func newNumber(t testing.TB) *number {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { keys.Close() })
-	n := &number{t: t, owner: newPhone(t, "Owner"), store: messages.New(main), asked: map[string]bool{}}
+	n := &number{t: t, owner: newPhone(t, "Owner"), store: messages.New(main)}
 	n.session, err = whatsapp.Open(within(t), whatsapp.Options{
 		Keys: keys, Dialect: "sqlite3", Messages: n.store, Media: filepath.Join(dir, "media"), Log: testLog(t.Name()),
 		Simulator: &whatsapp.Simulator{Addr: network.Addr(), RootKey: network.RootKey()},
@@ -223,16 +238,10 @@ func (a answer) as(t testing.TB, into any) {
 	}
 }
 
-// file is a file of a multipart request.
-type file struct {
-	field, name, media string
-	data               []byte
-}
-
 // ask asks the operation at path, as the specification writes it, and holds the answer
 // against that. Parameters that the path names go there, those of a GET into the query, all
-// others into the body: JSON, or multipart if there is a file.
-func (n *number) ask(method, path string, params map[string]any, files ...file) answer {
+// others into the body.
+func (n *number) ask(method, path string, params params) answer {
 	n.t.Helper()
 	at, query := path, url.Values{}
 	rest := map[string]any{}
@@ -247,31 +256,11 @@ func (n *number) ask(method, path string, params map[string]any, files ...file) 
 		}
 	}
 	var body bytes.Buffer
-	media := "application/json"
-	if len(files) > 0 {
-		form := multipart.NewWriter(&body)
-		for name, value := range rest {
-			_ = form.WriteField(name, fmt.Sprint(value))
-		}
-		for _, f := range files {
-			head := textproto.MIMEHeader{}
-			head.Set("Content-Disposition", fmt.Sprintf(`form-data; name=%q; filename=%q`, f.field, f.name))
-			head.Set("Content-Type", f.media)
-			part, err := form.CreatePart(head)
-			if err != nil {
-				n.t.Fatal(err)
-			}
-			_, _ = part.Write(f.data)
-		}
-		form.Close()
-		media = form.FormDataContentType()
-	} else {
-		_ = json.NewEncoder(&body).Encode(rest) // with a GET too, as some clients do
-	}
+	_ = json.NewEncoder(&body).Encode(rest) // with a GET too, as some clients do
 	if len(query) > 0 {
 		at += "?" + query.Encode()
 	}
-	status, text, header := n.raw(method, at, media, &body)
+	status, text, header := n.raw(method, at, "application/json", &body)
 	check := gowatest.CheckError(header.Get("Content-Type"), text)
 	if status == http.StatusOK {
 		check = gowatest.Check(method+" "+path, header.Get("Content-Type"), text)
@@ -282,11 +271,6 @@ func (n *number) ask(method, path string, params map[string]any, files ...file) 
 	out := answer{status: status}
 	if err := json.Unmarshal(text, &out); err != nil {
 		n.t.Fatalf("%s %s: %q is no JSON", method, path, text)
-	}
-	if status == http.StatusOK {
-		n.mu.Lock()
-		n.asked[method+" "+path] = true
-		n.mu.Unlock()
 	}
 	return out
 }
@@ -312,9 +296,9 @@ func (n *number) raw(method, path, media string, body io.Reader) (int, []byte, h
 }
 
 // done is ask for what has to succeed.
-func (n *number) done(method, path string, params map[string]any, files ...file) answer {
+func (n *number) done(method, path string, params params) answer {
 	n.t.Helper()
-	out := n.ask(method, path, params, files...)
+	out := n.ask(method, path, params)
 	if out.status != http.StatusOK || out.Code != "SUCCESS" {
 		n.t.Fatalf("%s %s: %d %s: %s", method, path, out.status, out.Code, out.Message)
 	}
@@ -322,9 +306,9 @@ func (n *number) done(method, path string, params map[string]any, files ...file)
 }
 
 // refused is ask for what has to fail so.
-func (n *number) refused(want, method, path string, params map[string]any, files ...file) {
+func (n *number) refused(want, method, path string, params params) {
 	n.t.Helper()
-	out := n.ask(method, path, params, files...)
+	out := n.ask(method, path, params)
 	if got := fmt.Sprint(out.status, " ", out.Code); got != want || out.Message == "" {
 		n.t.Errorf("%s %s %v: %s: %s; want %s", method, path, params, got, out.Message, want)
 	}
@@ -344,14 +328,4 @@ func arrives(t testing.TB, p *phone.Phone, id string, match func(phone.Entry) bo
 		t.Fatalf("%s: %v; the last state is %+v, %+v", id, err, last, last.Detail)
 	}
 	return e
-}
-
-// operations lists those of the specification whose paths begin with a prefix.
-func operations(prefix string) (all []string) {
-	for _, name := range gowatest.Names() {
-		if _, path, _ := strings.Cut(name, " "); strings.HasPrefix(path, prefix) {
-			all = append(all, name)
-		}
-	}
-	return all
 }
