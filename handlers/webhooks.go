@@ -30,7 +30,8 @@ func (s *server) hooked(r *http.Request) (*instances.Instance, instances.ID, err
 
 func (s *server) showWebhooks(w http.ResponseWriter, r *http.Request) error {
 	r, _ = s.withFlash(w, r)
-	return s.renderWebhooks(w, r, http.StatusOK, views.Webhooks{})
+	add := views.Form{Values: map[string]string{"kind": r.URL.Query().Get("kind")}}
+	return s.renderWebhooks(w, r, http.StatusOK, views.Webhooks{Add: add})
 }
 
 func (s *server) renderWebhooks(w http.ResponseWriter, r *http.Request, status int, p views.Webhooks) error {
@@ -77,12 +78,13 @@ func webhookWish(r *http.Request) webhooks.Wish {
 		}
 	}
 	return webhooks.Wish{
-		URL: text("url"), Events: entries("events"), Chats: entries("chats"), IgnoreChats: entries("ignore_chats"),
-		Headers: &headers, SkipVerify: new(r.PostFormValue("skip_verify") != ""),
+		Kind: text("kind"), URL: text("url"), Exchange: text("exchange"), RoutingKey: text("routing_key"), Subject: text("subject"),
+		Events: entries("events"), Chats: entries("chats"), IgnoreChats: entries("ignore_chats"), Headers: &headers,
+		SkipVerify: new(r.PostFormValue("skip_verify") != ""),
 	}
 }
 
-var webhookForm = []string{"url", "events", "chats", "ignore_chats", "headers", "skip_verify"}
+var webhookForm = []string{"kind", "url", "exchange", "routing_key", "subject", "events", "chats", "ignore_chats", "headers", "skip_verify"}
 
 // createWebhook answers with the page itself, which has the secret.
 func (s *server) createWebhook(w http.ResponseWriter, r *http.Request) error {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -73,6 +74,52 @@ func TestWebhookPages(t *testing.T) {
 	}
 	if got := b.get(path); got.code != http.StatusOK || !strings.Contains(got.body, "cannot be read at the moment") {
 		t.Errorf("without a database: %d %s", got.code, got.body)
+	}
+}
+
+// The page asks each kind of broker for what it needs, and does not show its password again.
+func TestBrokerPages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	s.numbers.set(connected(99))
+	path := "/instances/" + string(known) + "/webhooks"
+	for kind, want := range map[string][]string{
+		"":     {`aria-current="true"`, "https://example.com/whatsapp"},
+		"amqp": {"RabbitMQ", `name="exchange"`, `name="routing_key"`, `value="amqp"`},
+		"nats": {"JetStream", `name="subject"`, `value="nats"`},
+		`"><`:  {`value="webhook"`},
+	} {
+		got := b.get(path + "?kind=" + url.QueryEscape(kind))
+		for _, text := range want {
+			if got.code != http.StatusOK || !strings.Contains(got.body, text) {
+				t.Errorf("kind %q: %d without %s", kind, got.code, text)
+			}
+		}
+	}
+	got := b.post(path, "kind", "amqp", "url", "amqp://shop:sesame@mq.example.org", "exchange", "", "routing_key", "")
+	if got.code != http.StatusUnprocessableEntity || !strings.Contains(got.body, "name of the queue") || !strings.Contains(got.body, `value="amqp"`) {
+		t.Errorf("without a place: %d %s", got.code, got.body)
+	}
+	got = b.post(path, "kind", "amqp", "url", "amqp://shop:sesame@mq.example.org", "exchange", "amq.topic", "routing_key", "")
+	if got.code != http.StatusCreated || !strings.Contains(got.body, "exchange amq.topic · routing key {number}.{event}") || strings.Contains(got.body, "sesame") {
+		t.Fatalf("made: %d %s", got.code, got.body)
+	}
+	list, err := s.webhooks.List(t.Context(), known)
+	if err != nil || len(list) != 1 || list[0].URL != "amqp://shop:sesame@mq.example.org" {
+		t.Fatalf("kept %+v, %v", list, err)
+	}
+	one := path + "/" + list[0].ID
+	if form := b.get(one); form.code != http.StatusOK || strings.Contains(form.body, "sesame") || !strings.Contains(form.body, "amqp://shop:•••@mq.example.org") || !strings.Contains(form.body, `value="amq.topic"`) {
+		t.Errorf("the form: %d %s", form.code, form.body)
+	}
+	b.post(one, "kind", "amqp", "url", "amqp://shop:•••@mq.example.org", "exchange", "", "routing_key", "events")
+	w, err := s.webhooks.Get(t.Context(), known, list[0].ID)
+	if err != nil || w.URL != list[0].URL || w.Exchange != "" || w.RoutingKey != "events" {
+		t.Errorf("changed is %+v, %v", w, err)
+	}
+	if got := b.get(path); !strings.Contains(got.body, "queue events") || strings.Contains(got.body, "sesame") {
+		t.Errorf("the page: %s", got.body)
 	}
 }
 

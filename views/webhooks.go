@@ -64,6 +64,7 @@ func WebhookValues(w settings.Webhook) map[string]string {
 		lines = append(lines, name+": "+w.Headers[name])
 	}
 	values := map[string]string{
+		"kind": string(webhooks.KindOf(w)), "exchange": w.Exchange, "routing_key": w.RoutingKey, "subject": w.Subject,
 		"url": w.URL, "events": strings.Join(w.Events, ", "), "chats": strings.Join(w.Chats, ", "),
 		"ignore_chats": strings.Join(w.IgnoreChats, ", "), "headers": strings.Join(lines, "\n"),
 	}

@@ -158,7 +158,7 @@ func (d Desk) change(ctx context.Context, id instances.ID, hook string, do func(
 // aim changes where the events of w go.
 func (wish Wish) aim(w *settings.Webhook) error {
 	to := target(*w)
-	if wish.Kind != nil {
+	if wish.Kind != nil && *wish.Kind != "" {
 		if w.URL != "" && *wish.Kind != string(to.Kind) {
 			return fault.InField("kind", "The kind of an endpoint cannot be changed. Add another one and delete this one.")
 		}
