@@ -2,14 +2,19 @@ package e2e
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
+	"switchboard/gowa/gowatest"
 	"switchboard/whatsapp/simulator/web"
 )
 
@@ -201,6 +206,7 @@ var linkedRefusals = []act{
 		s.refuses("GET /chat/{chat_jid}/messages", params{"chat_jid": s.chat, "start_time": "yesterday"})
 		s.refuses("POST /chat/{chat_jid}/disappearing", params{"chat_jid": s.chat, "timer_seconds": 5})
 	}},
+	{"400 VALIDATION_ERROR", (*stage).malformed},
 	{"400 INVALID_JID", func(s *stage) {
 		s.refuses("POST /send/message", params{"phone": "hello@world", "message": "x"})
 		s.refuses("GET /user/info", params{"phone": stranger})
@@ -290,6 +296,51 @@ var linkedRefusals = []act{
 		s.withFault(mute, func() { s.refuses("GET /user/my/privacy", nil) })
 		s.usable()
 	}},
+}
+
+var rubbish = flag.Int("malformed", 8, "how many malformed requests TestOperations sends to each operation; many more are sent in package gowa")
+
+// malformed sends rubbish to every operation. The worker refuses all of it and lives on.
+func (s *stage) malformed() {
+	s.asked, s.looked = true, true
+	states, err := gowatest.Table("..")
+	s.must(err)
+	before, seed := s.api.get(s.id), rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	door, err := url.Parse(s.url)
+	s.must(err)
+	for operation, state := range states {
+		if state != gowatest.Works || operation == "GET /health" {
+			continue
+		}
+		for range *rubbish {
+			r, what := gowatest.Rubbish(random, operation)
+			r = r.WithContext(s.t.Context())
+			r.RequestURI, r.URL.Scheme, r.URL.Host = "", door.Scheme, door.Host
+			r.URL.Path = door.Path + r.URL.Path
+			if r.URL.RawPath != "" {
+				r.URL.RawPath = door.Path + r.URL.RawPath
+			}
+			raw := r.URL.RawPath
+			s.login(r)
+			r.URL.RawPath = raw
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				s.t.Fatalf("%s with %s (seed %d): %v", operation, what, seed, err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if err := gowatest.CheckError(resp.Header.Get("Content-Type"), body); err != nil || resp.StatusCode < 400 || resp.StatusCode > 499 {
+				s.t.Errorf("%s with %s (seed %d, %.200q): %d %.300s: %v", operation, what, seed, r.URL, resp.StatusCode, body, err)
+				break
+			}
+		}
+	}
+	if after := s.api.get(s.id); after.PID != before.PID || after.Status != "connected" {
+		s.t.Errorf("it was %+v and is %+v", before, after)
+	}
+	s.says("still here")
+	s.looked = true
 }
 
 // anonymous is at the gateway while f runs, and names no number.

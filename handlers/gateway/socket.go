@@ -16,6 +16,7 @@ import (
 
 const (
 	lookAgain   = 5 * time.Second  // for numbers that were added, and whether the token still holds
+	making      = time.Minute      // how long a number may be on its way until it can be seen
 	writeWithin = 10 * time.Second // or the client has stopped reading
 	protocol    = "gowa"           // what a browser has to offer beside its token
 )
@@ -103,7 +104,7 @@ func (s *server) tell(ctx context.Context, r *http.Request, conn *websocket.Conn
 		for _, i := range s.visible(r) {
 			now[i.ID] = i
 			was, known := before[i.ID]
-			if !known && i.CreatedAt.Before(began) {
+			if !known && i.CreatedAt.Before(began.Add(-making)) {
 				was = i // it was there, and can be seen only now
 			}
 			fresh[i.ID] = fresh[i.ID] || !known && !linked(was) || !linked(i)

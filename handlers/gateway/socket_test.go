@@ -147,3 +147,27 @@ func TestSocketLooksAgain(t *testing.T) {
 		t.Errorf("the socket ended with %v", err)
 	}
 }
+
+// A number that was being made when the socket was opened, and is linked before the socket
+// looks again, was linked under its eyes.
+func TestSocketSeesWhatIsBeingMade(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	conn := s.dial(withToken(s.bob))
+	s.fetch(conn)
+	s.fleet.mu.Lock()
+	made := s.fleet.list[0]
+	for _, i := range s.fleet.list {
+		if i.ID == bobs {
+			made = i
+		}
+	}
+	made.ID, made.Name, made.CreatedAt = "being_made_20261126120000", "Being made", time.Now().Add(-10*time.Second)
+	made.Status, made.JID = instances.Connected, "491700000007:1@s.whatsapp.net"
+	s.fleet.list = append(s.fleet.list, made)
+	s.fleet.mu.Unlock()
+	s.fleet.change(bobs, func(*instances.Instance) {})
+	if got := s.next(conn, "LOGIN_SUCCESS"); !strings.Contains(got, "being_made") {
+		t.Errorf("the login is told with %s", got)
+	}
+}
