@@ -11,8 +11,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -20,6 +22,7 @@ import (
 
 	"switchboard/audit"
 	"switchboard/auth"
+	"switchboard/fault"
 	"switchboard/handlers/relay"
 	"switchboard/instances"
 	"switchboard/keys"
@@ -92,7 +95,7 @@ func New(o Options) http.Handler {
 			MaxAge:         600,
 		}))
 	}
-	s.mux.Use(middleware.GetHead, s.authenticate)
+	s.mux.Use(middleware.GetHead, s.authenticate, s.orderly)
 	s.mux.NotFound(s.answer(s.forward))
 	s.mux.MethodNotAllowed(s.answer(func(http.ResponseWriter, *http.Request) error {
 		return &refusal{http.StatusMethodNotAllowed, codeInvalid, "This address does not know that method.", nil}
@@ -130,6 +133,17 @@ func plain(next http.Handler) http.Handler {
 		}
 		w.Header().Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
+	})
+}
+
+// orderly refuses a query that cannot be read, rather than to do what is left of it.
+func (s *server) orderly(next http.Handler) http.Handler {
+	return s.answer(func(w http.ResponseWriter, r *http.Request) error {
+		if text, err := url.QueryUnescape(r.URL.RawQuery); err != nil || !utf8.ValidString(text) {
+			return fault.New(fault.Invalid, "The query of the address is malformed.")
+		}
+		next.ServeHTTP(w, r)
+		return nil
 	})
 }
 

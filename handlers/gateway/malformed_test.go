@@ -46,6 +46,10 @@ func TestMalformed(t *testing.T) {
 		"POST /send/message", "DELETE /devices/nobody%s",
 	} {
 		method, path, _ := strings.Cut(operation, " ")
+		for broken, want := range map[string]int{"?limit=%x": 400, "?x=%ff": 400} {
+			w := s.send(s.ann, method, "/gowa"+strings.Replace(path, "%s", support, 1)+broken, "")
+			s.want(w, want, codeInvalid)
+		}
 		for range 500 {
 			name := []string{support, sales, "..", "%00", "%ff%fe", "a%2Fb", strings.Repeat("x", 3000), "%25zz"}[random.IntN(8)]
 			contentType, body := rubbish(random)

@@ -44,6 +44,7 @@ func (p Relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Rewrite: func(to *httputil.ProxyRequest) {
 			to.Out.URL.Scheme, to.Out.URL.Host, to.Out.Host = "http", "worker", ""
 			to.Out.URL.Path, to.Out.URL.RawPath = path, escaped
+			to.Out.URL.RawQuery = to.In.URL.RawQuery // whole: the worker refuses what is malformed in it
 			to.Out.Header.Del("Authorization")
 			to.Out.Header.Del("Cookie")
 			to.Out.Header.Del(BaseHeader)
