@@ -84,6 +84,8 @@ func codeOf(err error) (int, string) {
 		return http.StatusBadRequest, "INVALID_JID"
 	case errors.Is(err, whatsapp.ErrUpload):
 		return http.StatusInternalServerError, "UPLOAD_MEDIA_ERROR"
+	case errors.Is(err, whatsapp.ErrMedia):
+		return http.StatusServiceUnavailable, "MEDIA_UNAVAILABLE"
 	case errors.Is(err, whatsapp.ErrReachOut):
 		return http.StatusTooManyRequests, "WA_REACHOUT_TIMELOCK"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -133,6 +133,7 @@ func TestErrorsOfASend(t *testing.T) {
 		"400 INVALID_JID":           fault.Wrap(fault.Invalid, "No.", whatsapp.ErrAddress),
 		"500 UPLOAD_MEDIA_ERROR":    fault.Wrap(fault.Unavailable, "No.", whatsapp.ErrUpload),
 		"413 VALIDATION_ERROR":      fault.New(fault.TooLarge, "No."),
+		"503 MEDIA_UNAVAILABLE":     fault.Wrap(fault.Unavailable, "No.", whatsapp.ErrMedia),
 		"409 CONFLICT":              fault.New(fault.Conflict, "No."),
 		"401 AUTHENTICATION_ERROR":  fault.New(fault.Unavailable, "No."),
 		"404 NOT_FOUND":             fault.New(fault.NotFound, "No."),

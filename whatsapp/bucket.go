@@ -23,6 +23,9 @@ type Bucket interface {
 	Delete(ctx context.Context, name string) error
 }
 
+// ErrMedia is wrapped by what says that a file is kept, or may be, and cannot be had now.
+var ErrMedia = errors.New("file out of reach")
+
 // OpenMedia opens a file that Media returned, wherever it lies. ctx holds for all reading.
 func (s *Session) OpenMedia(ctx context.Context, f messages.File) (io.ReadSeekCloser, error) {
 	for range 3 { // it may move while it is looked for
@@ -36,7 +39,7 @@ func (s *Session) OpenMedia(ctx context.Context, f messages.File) (io.ReadSeekCl
 				return object, nil
 			}
 			if fault.KindOf(err) != fault.NotFound {
-				return nil, err
+				return nil, fault.Wrap(fault.Unavailable, fault.MessageOf(err), errors.Join(ErrMedia, err))
 			}
 			if f, err = s.fetchAgain(ctx, f); err != nil { // somebody else deleted it
 				return nil, err
@@ -53,7 +56,7 @@ func (s *Session) OpenMedia(ctx context.Context, f messages.File) (io.ReadSeekCl
 			return nil, err
 		}
 	}
-	return nil, fault.New(fault.Unavailable, "This file was moved just now. Try again.")
+	return nil, fault.Wrap(fault.Unavailable, "This file was moved just now. Try again.", ErrMedia)
 }
 
 func (s *Session) mediaPath(f messages.File) string { return filepath.Join(s.fetch.dir, f.File) }
@@ -61,7 +64,7 @@ func (s *Session) mediaPath(f messages.File) string { return filepath.Join(s.fet
 func (s *Session) bucketAt(place string) (Bucket, error) {
 	at, ok := s.settings().Media.At(place)
 	if !ok || s.bucket == nil {
-		return nil, fault.New(fault.Unavailable, "This file lies at "+place+", and the keys for it are not set for this number any more.")
+		return nil, fault.Wrap(fault.Unavailable, "This file lies at "+place+", and the keys for it are not set for this number any more.", ErrMedia)
 	}
 	return s.bucket(at)
 }

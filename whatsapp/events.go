@@ -65,6 +65,8 @@ func (s *Session) keep(a *account, evt any) error {
 		return s.messages.Save(s.ctx, msg, undecryptableEvents(msg)...)
 	case *events.Receipt:
 		return s.receipt(s.ctx, a, e)
+	case *events.MediaRetry:
+		return s.phoneGave(s.ctx, a, e)
 	case *events.HistorySync:
 		return s.history(s.ctx, a, e.Data)
 	case *events.Contact:

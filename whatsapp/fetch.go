@@ -43,10 +43,11 @@ type fetcher struct {
 
 	mu   sync.Mutex
 	busy map[string]chan struct{} // files that are being fetched; closed at the end
+	asks map[string]chan answer   // files that the phone is asked for while somebody waits
 }
 
 func newFetcher(dir string, space int64) *fetcher {
-	return &fetcher{dir: dir, space: space, wake: make(chan struct{}, 1), fetched: make(chan struct{}, 1), busy: map[string]chan struct{}{}}
+	return &fetcher{dir: dir, space: space, wake: make(chan struct{}, 1), fetched: make(chan struct{}, 1), busy: map[string]chan struct{}{}, asks: map[string]chan answer{}}
 }
 
 // nudge has the fetcher look for work.
@@ -104,7 +105,7 @@ func (s *Session) fetchWaiting() {
 		}
 		var all sync.WaitGroup
 		for _, f := range due {
-			all.Go(func() { _, _ = s.fetchOne(s.ctx, f) }) // what became of it is stored
+			all.Go(func() { _, _ = s.fetchOne(s.ctx, f, false) }) // what became of it is stored
 		}
 		all.Wait()
 		switch {
@@ -209,11 +210,12 @@ func (s *Session) fetchAgain(ctx context.Context, f messages.File) (messages.Fil
 		return messages.File{}, fault.New(fault.Unavailable,
 			"This file is still with WhatsApp, and this number is not connected to WhatsApp at the moment. Try again when it is connected.")
 	}
-	return s.fetchOne(ctx, f)
+	return s.fetchOne(ctx, f, true)
 }
 
 // fetchOne fetches a file, or waits for whoever is fetching it, and stores what became of it.
-func (s *Session) fetchOne(ctx context.Context, f messages.File) (messages.File, error) {
+// Where somebody waits for the file, it waits for the phone, too.
+func (s *Session) fetchOne(ctx context.Context, f messages.File, waits bool) (messages.File, error) {
 	s.fetch.mu.Lock()
 	if other := s.fetch.busy[f.File]; other != nil {
 		s.fetch.mu.Unlock()
@@ -240,6 +242,9 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File) (messages.File,
 	limited, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	size, err := s.download(limited, f)
+	if withWhatsAppNoMore(err) {
+		size, err = s.fetchFromPhone(limited, &f, waits)
+	}
 	if s.ctx.Err() != nil {
 		return messages.File{}, s.ctx.Err() // it goes on waiting
 	}
@@ -248,10 +253,11 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File) (messages.File,
 	switch {
 	case err == nil:
 		f.State, f.Place, f.Size, f.StoredAt, f.Error, f.NextAt = messages.Stored, "", size, now, "", time.Time{}
-	case errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith403), errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404),
-		errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith410):
-		f.State, f.Error = messages.Gone, "WhatsApp has this file no more."
-		err = fault.Wrap(fault.NotFound, f.Error, err)
+	case fault.KindOf(err) == fault.NotFound:
+		f.State, f.Error, f.NextAt = messages.Gone, fetchReason(err), time.Time{}
+	case errors.Is(err, errAsked) && (f.State != messages.Waiting || f.Tries < fetchTries):
+		// Its answer makes it due at once; whoever has a phone in a drawer waits.
+		f.State, f.NextAt, f.Error = messages.Waiting, now.Add(askAgain), fetchReason(err)
 	case errors.Is(err, errNoSpace) && f.State == messages.Waiting && s.settings().Media.Bucket.Set():
 		// There is room again when the bucket has taken what waits for it.
 		f.Tries, f.NextAt, f.Error = f.Tries-1, now.Add(time.Minute), fetchReason(err)

@@ -21,6 +21,7 @@ type pace struct {
 	refused, refusedMax time.Duration // the same after WhatsApp refused the login
 	again, againMax     time.Duration // until what could not be stored is asked for again
 	away, awayMax       time.Duration // until media are taken to the bucket again
+	give                time.Duration // for the phone to give a file again, while somebody waits
 	steady              time.Duration // a connection that lasted this long was a good one
 }
 
@@ -33,7 +34,7 @@ var usualPace = pace{
 	retry: time.Second, retryMax: 8 * time.Second,
 	refused: time.Minute, refusedMax: 15 * time.Minute,
 	again: 5 * time.Second, againMax: time.Minute,
-	away: 10 * time.Second, awayMax: 15 * time.Minute,
+	away: 10 * time.Second, awayMax: 15 * time.Minute, give: 20 * time.Second,
 	steady: 30 * time.Second,
 }
 

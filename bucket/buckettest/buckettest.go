@@ -81,6 +81,14 @@ func (s *Store) Objects() []string {
 	return names
 }
 
+// Remove deletes a file from the bucket, as its owner may.
+func (s *Store) Remove(name string) {
+	s.t.Helper()
+	if err := os.Remove(filepath.Join(s.dir, "media", "numbers", "shop", name)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Start starts a store that was stopped, at the same address.
 func (s *Store) Start() {
 	s.t.Helper()

@@ -34,6 +34,8 @@ type account struct {
 	appState  sync.Mutex
 	versions  map[string]uint64 // of the app state's collections; guarded by appState
 	available int               // how many connections say that they are
+
+	mediaRequests []MediaRequest // that the phone has not taken yet
 }
 
 // device is one device of an account.

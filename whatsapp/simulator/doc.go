@@ -23,6 +23,8 @@
 //   - groups and communities, channels, app state with its conflicts, media, pictures, about
 //     texts, privacy, blocking, business profiles;
 //   - calls as far as they ring: offered, turned down, ended;
+//   - files that the servers of media have forgotten: a linked device asks the phone, which
+//     uploads its copy again or says that it has none;
 //   - every iq is answered; what is not simulated with error 501.
 //
 // # Our own choice
@@ -36,6 +38,8 @@
 //   - Up to 99 devices can be linked to an account; nothing expires; nothing is rationed.
 //   - A channel's messages count up from 100, and each follower counts as a view. Messages of
 //     channels cannot be changed or revoked.
+//   - Media are forgotten when Expire says so, and not before. How a phone passes on its answer
+//     to a linked device is between it and the network.
 //   - A call rings for two minutes at most; what is about one that does not ring gets error 404.
 //   - Labels are kept for every account; the real network offers them to businesses alone.
 //   - Whoever has asked for an account's list of devices is told when it changes.

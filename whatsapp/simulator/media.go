@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 )
@@ -22,6 +23,7 @@ const (
 	otherHost   = "media.whatsapp.net"
 	pictureHost = "pps.whatsapp.net"
 	maxMedia    = 256 << 20
+	mediaLife   = 30 * 24 * time.Hour // as a path says; files go when they are told to
 )
 
 // fileName is what tokens and ids of pictures look like. It cannot leave its folder.
@@ -47,8 +49,10 @@ func (s *state) picture(id string) string  { return filepath.Join(s.mediaDir, "p
 
 // Clients put their own parameters behind a direct path with an ampersand, so that it has to
 // have a question mark already.
-func mediaPath(token string) string { return "/v/media/" + token + "?ccb=11-4" }
-func picturePath(id string) string  { return "/v/picture/" + id + "?ccb=11-4" }
+func mediaPath(token string) string {
+	return "/v/media/" + token + "?ccb=11-4&oe=" + strconv.FormatInt(time.Now().Add(mediaLife).UnixNano(), 16)
+}
+func picturePath(id string) string { return "/v/picture/" + id + "?ccb=11-4" }
 
 // handleMediaConn tells the client where media go.
 func (c *connection) handleMediaConn(iq *waBinary.Node) {

@@ -18,6 +18,8 @@ func (c *connection) handleReceipt(d *device, receipt *waBinary.Node) {
 		}
 	case "retry":
 		n.stats.retries.Add(1)
+	case "server-error":
+		n.keepMediaRequest(d, receipt)
 	}
 	for _, o := range n.routeReceipt(d, receipt, to, participant, kind) {
 		n.push(o.to, o.stanza)
@@ -72,6 +74,12 @@ func (n *Network) routeReceipt(d *device, receipt *waBinary.Node, to, participan
 	case "retry", "sender", "peer_msg", "hist_sync":
 		// To the one device that sent the message.
 		if one := target.device(author.Device); one != nil && one != d {
+			out = append(out, delivery{one, node("receipt", attrs, content...)})
+		}
+		return out
+	case "server-error":
+		// To the phone, which has what is asked for.
+		if one := target.device(0); target == d.account && one != nil && one != d {
 			out = append(out, delivery{one, node("receipt", attrs, content...)})
 		}
 		return out

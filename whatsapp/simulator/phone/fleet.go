@@ -42,6 +42,7 @@ type Fleet struct {
 	network *simulator.Network
 	db      *sql.DB
 	keys    *sqlstore.Container
+	files   string // folder of the files that phones keep
 	book    *book
 	log     *slog.Logger
 
@@ -75,6 +76,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		network: o.Network,
 		db:      db,
 		keys:    sqlstore.NewWithDB(db, "sqlite3", whatsmeowLog{log: o.Log, module: "Database"}),
+		files:   filepath.Join(o.Dir, "files"),
 		log:     o.Log,
 		phones:  map[string]*Phone{},
 	}

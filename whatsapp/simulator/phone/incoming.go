@@ -208,6 +208,11 @@ func (p *Phone) receipt(ctx context.Context, e *events.Receipt) error {
 		if e.IsFromMe {
 			change = markRead
 		}
+	case types.ReceiptTypeServerError:
+		for _, id := range e.MessageIDs {
+			p.fleet.background(func() { p.giveFiles(ctx, id) })
+		}
+		return nil
 	default:
 		return nil
 	}

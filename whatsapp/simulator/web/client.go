@@ -114,6 +114,11 @@ func (c *Client) Download(ctx context.Context, number, chat, id string) ([]byte,
 	return c.bytes(ctx, phonePath(number, "messages", id, "file")+"?"+url.Values{"chat": {chat}}.Encode())
 }
 
+// Expire has the network forget the file of a message; kept says whether the phone keeps it.
+func (c *Client) Expire(ctx context.Context, number, chat, id string, kept bool) error {
+	return c.post(ctx, http.MethodPost, phonePath(number, "messages", id, "expire"), map[string]any{"chat": chat, "kept": kept})
+}
+
 // React reacts to a message; "" takes the reaction back.
 func (c *Client) React(ctx context.Context, number, chat, id, reaction string) error {
 	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]string{"chat": chat, "reaction": reaction})

@@ -181,6 +181,21 @@ func (s *server) downloadFile(w http.ResponseWriter, r *http.Request, p *phone.P
 	return nil
 }
 
+// expireFile has the network forget a file, and the phone, too, unless it keeps its copy.
+func (s *server) expireFile(w http.ResponseWriter, r *http.Request, p *phone.Phone) error {
+	var in struct {
+		Chat string `json:"chat"`
+		Kept bool   `json:"kept"`
+	}
+	if err := read(r, &in); err != nil {
+		return err
+	}
+	if err := p.Expire(r.Context(), in.Chat, r.PathValue("id"), in.Kept); err != nil {
+		return err
+	}
+	return done(w)
+}
+
 func (s *server) markRead(w http.ResponseWriter, r *http.Request, p *phone.Phone) error {
 	var in struct {
 		Chat string   `json:"chat"`
