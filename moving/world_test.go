@@ -183,6 +183,7 @@ func fill(t testing.TB, m *messages.Messages) {
 	ok(t, m.SaveAll(ctx, []messages.Message{
 		picture, poll, vote, said("edit", "picture", messages.Edited, "a better caption"), said("reaction", "picture", messages.Reaction, "👍"),
 	}))
+	ok(t, m.DropMedia(ctx, messages.File{Media: messages.Media{File: "made-here.png"}}))
 	ok(t, m.Receive(ctx, messages.Receipt{Chat: friend, Person: friend, IDs: []string{"M0"}, Step: messages.ReadIt, At: at, Whole: true}))
 	ok(t, m.SaveGroup(ctx, messages.GroupInfo{JID: group, Name: "Group", Members: []messages.Member{{JID: friend, LID: "1@lid", Role: "admin"}}}))
 	ok(t, m.SaveCall(ctx, messages.Call{ID: "call", Chat: friend, Caller: friend, At: at}, "1@lid"))
