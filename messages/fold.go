@@ -8,9 +8,9 @@ import (
 )
 
 // fold does what a new message says about another one, and tells whether it is kept there
-// and not shown by itself. An edit or a revocation of what is not stored stays as it came,
-// and so does one by somebody who may not: only senders change their own, and
-// administrators of a group take back those of others.
+// and not shown by itself. An edit or a revocation of what is not stored stays as it came
+// until that comes, and so does one by somebody who may not: only senders change their own,
+// and administrators of a group take back those of others.
 func fold(ctx context.Context, tx *sql.Tx, msg Message) (folded bool, err error) {
 	if msg.Target == "" {
 		return false, nil
@@ -31,6 +31,39 @@ func fold(ctx context.Context, tx *sql.Tx, msg Message) (folded bool, err error)
 	_, err = tx.ExecContext(ctx, `UPDATE "messages" SET "folded" = true WHERE "chat" = $1 AND "id" = $2 AND "sender" = $3`,
 		msg.Chat, msg.ID, msg.Sender)
 	return true, err
+}
+
+// foldEarly does what edits and revocations say that came before the message which they are
+// about.
+func foldEarly(ctx context.Context, tx *sql.Tx, msg Message) error {
+	if msg.Kind == Edited || msg.Kind == Revoked {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT "id", "sender", "sender_lid", "kind", "text", "at", "admin" FROM "messages"
+		WHERE "chat" = $1 AND "target" = $2 AND "kind" IN ('edited', 'revoked') AND NOT "folded" ORDER BY "at", "seq"`, msg.Chat, msg.ID)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var early []Message
+	for rows.Next() {
+		e, at := Message{Chat: msg.Chat, Target: msg.ID}, int64(0)
+		if err := rows.Scan(&e.ID, &e.Sender, &e.SenderLID, &e.Kind, &e.Text, &at, &e.Admin); err != nil {
+			return err
+		}
+		e.At = moment(at)
+		early = append(early, e)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	_ = rows.Close()
+	for _, e := range early {
+		if _, err := fold(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A later one counts, whatever the order in which they come.

@@ -84,6 +84,39 @@ func testRevocations(t *testing.T, open opener) {
 	}
 }
 
+// An edit and a revocation count whether they come before their message or after it, and those
+// of others never do.
+func testWhatCameBeforeItsMessage(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	admin := about("R2", "B", messages.Revoked, "", ben, 20)
+	admin.Admin = true
+	unread := incoming("D", "")
+	unread.Kind = messages.Undecryptable
+	save(t, m,
+		about("E2", "A", messages.Edited, "three", ann, 20), about("E1", "A", messages.Edited, "two", ann, 10), about("X", "A", messages.Edited, "forged", ben, 30),
+		incoming("A", "one"), incoming("A", "one"),
+		about("R1", "C", messages.Revoked, "", ben, 10), admin, incoming("B", "spam"), incoming("C", "stays"),
+		about("E3", "D", messages.Edited, "read at last", ann, 10), unread)
+	must(t, m.SaveAll(t.Context(), []messages.Message{incoming("D", "could not be read"), incoming("E", "of long ago")}))
+	got := map[string]string{}
+	for _, msg := range latest(t, m) {
+		got[msg.ID] = msg.Text
+		if !msg.RevokedAt.IsZero() {
+			got[msg.ID] = "revoked"
+		}
+	}
+	want := map[string]string{"A": "three", "X": "forged", "B": "revoked", "C": "stays", "R1": "", "D": "read at last", "E": "of long ago"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	versions, err := m.Versions(t.Context(), ann, "A")
+	must(t, err)
+	if len(versions) != 2 || versions[0].Text != "one" || versions[1].Text != "two" {
+		t.Errorf("earlier texts are %+v", versions)
+	}
+}
+
 func testReactions(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)

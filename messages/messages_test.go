@@ -84,6 +84,7 @@ func exercise(t *testing.T, open opener) {
 		"no message without its event":          testNoMessageWithoutItsEvent,
 		"edits":                                 testEdits,
 		"revocations":                           testRevocations,
+		"what came before its message":          testWhatCameBeforeItsMessage,
 		"reactions":                             testReactions,
 		"receipts":                              testReceipts,
 		"polls":                                 testPolls,

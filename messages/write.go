@@ -16,14 +16,15 @@ import (
 const insertMessage = `
 INSERT INTO "messages" ("chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind",
 	"text", "target", "at", "seq", "status", "raw", "quoted", "quoted_sender", "quoted_text", "mentions",
-	"forwarded", "view_once", "folded")
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+	"forwarded", "view_once", "folded", "admin")
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 ON CONFLICT ("chat", "id", "sender") DO UPDATE SET
 	"sender_lid" = excluded."sender_lid", "sender_name" = excluded."sender_name",
 	"kind" = excluded."kind", "text" = excluded."text", "target" = excluded."target",
 	"raw" = excluded."raw", "quoted" = excluded."quoted", "quoted_sender" = excluded."quoted_sender",
 	"quoted_text" = excluded."quoted_text", "mentions" = excluded."mentions",
-	"forwarded" = excluded."forwarded", "view_once" = excluded."view_once", "folded" = excluded."folded"
+	"forwarded" = excluded."forwarded", "view_once" = excluded."view_once", "folded" = excluded."folded",
+	"admin" = excluded."admin"
 WHERE "messages"."kind" = 'undecryptable' AND excluded."kind" <> 'undecryptable'`
 
 const upsertChat = `
@@ -91,12 +92,15 @@ func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message, live bool)
 		msg.FromMe, string(msg.Kind), msg.Text, msg.Target,
 		msg.At.UnixMilli(), seq, string(msg.Status), msg.Raw,
 		msg.Quoted, msg.QuotedSender, msg.QuotedText, strings.Join(msg.Mentions, " "),
-		msg.Forwarded, msg.ViewOnce, about))
+		msg.Forwarded, msg.ViewOnce, about, msg.Admin))
 	if err != nil || !fresh {
 		return false, err
 	}
 	folded, err := fold(ctx, tx, msg)
 	if err != nil {
+		return false, err
+	}
+	if err := foldEarly(ctx, tx, msg); err != nil {
 		return false, err
 	}
 	if err := saveParts(ctx, tx, msg); err != nil {
