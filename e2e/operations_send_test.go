@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	endian "encoding/binary" // the program under test is called binary here
 	"image"
 	"image/color"
@@ -61,6 +62,8 @@ var sendActs = []act{
 		s.is(middleIsRed(s, s.file(e)).Bounds().Dx() == 1600 && e.Media.MIME == "image/jpeg" && e.Detail.ViewOnce, "compressed: %+v %+v", e.Media, e.Detail)
 		e = s.sends(params{"hd": true, "image_url": s.serve(aPhoto(s, 3000, 1500), "image/png")})
 		s.is(middleIsRed(s, s.file(e)).Bounds().Dx() == 2560, "it is not of high definition")
+		e = s.sends(params{"compress": false, "image": asItIs("data:image/png;base64," + base64.StdEncoding.EncodeToString(original))})
+		s.is(bytes.Equal(s.file(e), original) && e.Media.MIME == "image/png", "in JSON: %+v", e.Media)
 	}},
 	{"POST /send/file", func(s *stage) {
 		data := bytes.Repeat([]byte("some bytes \x00\xff"), 50_000)
@@ -68,6 +71,8 @@ var sendActs = []act{
 		s.is(e.Kind == phone.Document && e.Text == "as asked" && e.Media.Name == "x.pdf" && e.Media.MIME == "application/pdf" && bytes.Equal(s.file(e), data), "got %+v, %+v", e, e.Media)
 		e = s.sends(params{"file_url": s.serve([]byte("%PDF-1.4 …"), "application/pdf") + "/report.pdf"})
 		s.is(e.Media.Name == "report.pdf" && e.Media.MIME == "application/pdf" && string(s.file(e)) == "%PDF-1.4 …", "got %+v", e.Media)
+		e = s.sends(params{"filename": "letter.bin", "file": asItIs(base64.StdEncoding.EncodeToString(data))})
+		s.is(e.Media.Name == "letter.bin" && bytes.Equal(s.file(e), data), "in JSON: %+v", e.Media)
 	}},
 	{"POST /send/video", func(s *stage) {
 		data := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), make([]byte, 5000)...)
@@ -75,6 +80,8 @@ var sendActs = []act{
 		s.is(e.Kind == phone.Video && e.Text == "look" && e.Media.MIME == "video/mp4" && e.Detail.Loop && e.Detail.ViewOnce && bytes.Equal(s.file(e), data), "got %+v %+v %+v", e, e.Media, e.Detail)
 		e = s.sends(params{"video_url": s.serve(data, "video/mp4")})
 		s.is(bytes.Equal(s.file(e), data), "another video arrived")
+		e = s.sends(params{"video": asItIs(base64.RawURLEncoding.EncodeToString(data))})
+		s.is(bytes.Equal(s.file(e), data), "in JSON another video arrived")
 		e = s.sends(params{"compress": true, "video": attachment{"a.avi", "video/avi", aClip(s)}})
 		s.is(bytes.Contains(s.file(e)[:32], []byte("ftyp")) && e.Media.MIME == "video/mp4", "got %+v", e.Media)
 		middleIsRed(s, e.Detail.Thumbnail)
@@ -86,6 +93,8 @@ var sendActs = []act{
 		music := append([]byte("ID3\x03\x00\x00\x00\x00\x00\x00"), make([]byte, 5000)...)
 		e = s.sends(params{"audio_url": s.serve(music, "audio/mpeg")})
 		s.is(e.Media.MIME == "audio/mpeg" && e.Detail == nil && bytes.Equal(s.file(e), music), "got %+v %+v", e.Media, e.Detail)
+		e = s.sends(params{"ptt": true, "audio": asItIs("data:audio/ogg;codecs=opus;base64," + base64.StdEncoding.EncodeToString(voice))})
+		s.is(e.Detail.Voice && bytes.Equal(s.file(e), voice), "in JSON: %+v", e.Detail)
 		e = s.sends(params{"ptt": true, "audio": attachment{"a.wav", "audio/wav", aTone()}})
 		s.is(bytes.Contains(s.file(e), []byte("OpusHead")) && e.Detail.Voice && e.Detail.Seconds == 2 && e.Media.MIME == "audio/ogg; codecs=opus", "got %+v %+v", e.Media, e.Detail)
 	}},
@@ -95,6 +104,8 @@ var sendActs = []act{
 		s.is(middleIsRed(s, made).Bounds() == image.Rect(0, 0, 512, 512) && e.Kind == phone.Sticker && e.Media.MIME == "image/webp", "got %+v", e.Media)
 		e = s.sends(params{"sticker_url": s.serve(made, "image/webp")})
 		s.is(bytes.Equal(s.file(e), made), "a sticker that was ready was changed")
+		e = s.sends(params{"sticker": asItIs(base64.StdEncoding.EncodeToString(made))})
+		s.is(bytes.Equal(s.file(e), made), "in JSON another sticker arrived")
 	}},
 	{"POST /send/contact", func(s *stage) {
 		e := s.sends(params{"contact_name": `Ben; the "Tenor"`, "contact_phone": "+" + s.ben.number})

@@ -2,6 +2,7 @@ package gowa
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -197,7 +198,7 @@ func picture(ctx context.Context, file *upload, m *whatsapp.Media, shrink bool, 
 }
 
 func (a *API) sendFile(r *request) (string, any, error) {
-	m := whatsapp.Media{Kind: messages.Document, Caption: r.text("caption")}
+	m, name := whatsapp.Media{Kind: messages.Document, Caption: r.text("caption")}, clean(r.text("filename"))
 	if err := r.checked(); err != nil {
 		return "", nil, err
 	}
@@ -208,10 +209,7 @@ func (a *API) sendFile(r *request) (string, any, error) {
 	if m.MIME, err = file.kind(); err != nil {
 		return "", nil, err
 	}
-	m.File, m.Name = file, file.name
-	if m.Name == "" {
-		m.Name = "file"
-	}
+	m.File, m.Name = file, cmp.Or(name, file.name, "file")
 	return a.send(r, "Document", m)
 }
 

@@ -94,15 +94,18 @@ func read(w http.ResponseWriter, r *http.Request, files map[string]int64) (*requ
 }
 
 func (r *request) readBody(w http.ResponseWriter, files map[string]int64) error {
+	media, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	limit, timeout := int64(maxFields), fieldsTimeout
 	for _, size := range files {
+		if media != "multipart/form-data" {
+			size += size / 2 // Base64 takes a third more, and escapes in it a little
+		}
 		limit, timeout = max(limit, size+maxFields), filesTimeout
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(timeout)) // not every ResponseWriter has a connection
 	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	media, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	var err error
 	switch media {
 	case "multipart/form-data":
@@ -110,7 +113,7 @@ func (r *request) readBody(w http.ResponseWriter, files map[string]int64) error 
 	case "application/x-www-form-urlencoded":
 		err = r.readForm()
 	default:
-		err = r.readJSON()
+		err = r.readJSON(files)
 	}
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -118,12 +121,14 @@ func (r *request) readBody(w http.ResponseWriter, files map[string]int64) error 
 		return fault.Wrap(fault.TooLarge, "The request is too large.", err)
 	case err != nil && fault.KindOf(err) == fault.Internal:
 		return fault.Wrap(fault.Invalid, "The request is neither a JSON object nor a form.", err)
+	case err != nil:
+		return err
 	}
-	return err
+	return r.unfold(files)
 }
 
-func (r *request) readJSON() error {
-	text, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxFields))
+func (r *request) readJSON(files map[string]int64) error {
+	text, err := r.unpack(r.Body, files)
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return err
 	}

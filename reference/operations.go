@@ -20,7 +20,7 @@ var table = [][3]string{
 	{"POST /send/image", "Send an image", "phone* image@ image_url caption view_once? compress? hd? reply_message_id is_forwarded? duration# send_at"},
 	{"POST /send/video", "Send a video", "phone* video@ video_url caption view_once? gif_playback? reply_message_id is_forwarded? duration# send_at"},
 	{"POST /send/audio", "Send a sound, or a voice note", "phone* audio@ audio_url ptt? reply_message_id is_forwarded? duration# send_at"},
-	{"POST /send/file", "Send a file", "phone* file@ file_url caption reply_message_id is_forwarded? duration# send_at"},
+	{"POST /send/file", "Send a file", "phone* file@ file_url filename caption reply_message_id is_forwarded? duration# send_at"},
 	{"POST /send/sticker", "Send a sticker, made of any picture", "phone* sticker@ sticker_url is_forwarded? duration# send_at"},
 	{"POST /send/contact", "Send a contact", "phone* contact_name* contact_phone* is_forwarded? duration# send_at"},
 	{"POST /send/link", "Send a link with its preview", "phone* link* caption* is_forwarded? duration# send_at"},

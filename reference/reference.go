@@ -142,11 +142,20 @@ func OpenAPI(title, server string) ([]byte, error) {
 		}
 		if len(body) > 0 {
 			schema := object{"type": "object", "properties": body, "required": required}
-			media := "application/json"
+			content := object{"application/json": object{"schema": schema}}
 			if o.Takes(File) {
-				media = "multipart/form-data"
+				parts := object{}
+				for name, member := range body {
+					parts[name] = member
+				}
+				for _, p := range o.Parameters {
+					if p.Kind == File {
+						parts[p.Name] = object{"type": "string", "format": "binary"}
+					}
+				}
+				content["multipart/form-data"] = object{"schema": object{"type": "object", "properties": parts, "required": required}}
 			}
-			operation["requestBody"] = object{"required": len(required) > 0, "content": object{media: object{"schema": schema}}}
+			operation["requestBody"] = object{"required": len(required) > 0, "content": content}
 		}
 		if paths[o.Path] == nil {
 			paths[o.Path] = object{}
@@ -181,7 +190,7 @@ func (p Parameter) schema() map[string]any {
 	case Object:
 		return map[string]any{"type": "object"}
 	case File:
-		return map[string]any{"type": "string", "format": "binary"}
+		return map[string]any{"type": "string", "contentEncoding": "base64", "description": "Base64, or a data URI of it."}
 	}
 	return map[string]any{"type": "string"}
 }
