@@ -70,14 +70,11 @@ func (e *exchange) connect(ctx context.Context) (connection, error) {
 	b := &broker{}
 	heed := func() bool { return true }
 	config := amqp.Config{
-		TLSClientConfig: secure(e.to), ChannelMax: AtOnce, Properties: amqp.NewConnectionProperties(),
+		TLSClientConfig: secure(e.to), ChannelMax: 2 * AtOnce, Properties: amqp.NewConnectionProperties(),
 		Dial: func(network, address string) (net.Conn, error) {
 			conn, err := e.guard.DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err
-			}
-			if deadline, ok := ctx.Deadline(); ok {
-				_ = conn.SetDeadline(deadline) // the library takes it off when it has signed in
 			}
 			b.raw, heed = conn, context.AfterFunc(ctx, func() { _ = conn.Close() })
 			return conn, nil

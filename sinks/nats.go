@@ -77,9 +77,7 @@ func (s *stream) connect(ctx context.Context) (connection, error) {
 	conn, err := nats.Connect(s.to.URL, nats.Name(s.to.Name), nats.SetCustomDialer(d), nats.SkipHostLookup(), nats.NoReconnect(),
 		func(o *nats.Options) error {
 			o.TLSConfig = secure(s.to) // spoken if the address or the server says so
-			if deadline, ok := ctx.Deadline(); ok {
-				o.Timeout = time.Until(deadline)
-			}
+			o.Timeout = time.Hour      // ctx ends it
 			return nil
 		},
 		// Without this the library writes to standard error.

@@ -1,15 +1,19 @@
 package webhooks
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"switchboard/egress"
 	"switchboard/engine"
 	"switchboard/settings"
+	"switchboard/sinks"
 	"switchboard/sinks/sinkstest"
 )
 
@@ -91,6 +95,30 @@ func (w *world) tellsNo(hooks []settings.Webhook, words ...string) {
 	}
 }
 
+// freezes checks that a broker that answers no more is not waited for, and takes events when
+// it goes on.
+func freezes(t *testing.T, to sinks.Target, freeze, thaw func()) {
+	t.Helper()
+	s := sinks.Open(to, egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}))
+	defer s.Close()
+	send := func(id string, wait time.Duration, want string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		defer cancel()
+		if a := s.Send(ctx, sinks.Message{ID: id, Event: "x", At: time.Now(), Body: []byte("{}")}); !strings.Contains(a.Error, want) || want == "" && a.Error != "" {
+			t.Errorf("%s: %+v, want %q", id, a, want)
+		}
+	}
+	send("first", patience, "")
+	freeze()
+	defer thaw()
+	for i := range 2 * sinks.AtOnce {
+		send(fmt.Sprint("frozen ", i), 50*time.Millisecond, "did not answer in time")
+	}
+	thaw()
+	send("last", patience, "")
+}
+
 func TestRabbitMQ(t *testing.T) {
 	if testing.Short() {
 		t.Skip("RabbitMQ is left out of short tests")
@@ -98,6 +126,7 @@ func TestRabbitMQ(t *testing.T) {
 	t.Parallel()
 	b := sinkstest.NewRabbitMQ(t)
 	w := newWorld(t, engine.SQLite, openSQLite(t))
+	w.pace.timeout = usualPace.timeout // RabbitMQ leaves whoever gives a wrong password waiting
 	secret := NewSecret()
 	wrong := strings.Replace(b.URL(), sinkstest.Password, "mistaken", 1)
 	hooks := []settings.Webhook{
@@ -200,6 +229,7 @@ func TestRabbitMQ(t *testing.T) {
 		t.Errorf("the answer is %+v", a)
 	}
 	w.tellsNo(hooks, sinkstest.Password, "mistaken", "header-secret", secret)
+	freezes(t, sinks.Target{Kind: sinks.AMQP, URL: b.URL(), RoutingKey: "calls"}, b.Freeze, b.Thaw)
 }
 
 func TestNATS(t *testing.T) {
@@ -211,7 +241,7 @@ func TestNATS(t *testing.T) {
 	b.Stream("events", "whatsapp.>")
 	tls.Stream("events", "whatsapp.>")
 	w := newWorld(t, engine.SQLite, openSQLite(t))
-	w.pace.timeout = time.Second // who may not publish gets no answer
+	w.pace.timeout = 3 * time.Second // who may not publish gets no answer
 	secret := NewSecret()
 	const subject = "whatsapp.{number}.{event}.{chat}"
 	hooks := []settings.Webhook{
@@ -287,4 +317,5 @@ func TestNATS(t *testing.T) {
 		w.says(id, want)
 	}
 	w.tellsNo(hooks, sinkstest.Password, "mistaken", "tokensecret", "header-secret", secret)
+	freezes(t, sinks.Target{Kind: sinks.NATS, URL: b.URL("guest"), Subject: "whatsapp.x"}, b.Freeze, b.Thaw)
 }

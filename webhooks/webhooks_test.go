@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -124,7 +125,13 @@ func TestOneEndpointDelaysNoOther(t *testing.T) {
 		good := newReceiver(t, nil)
 		defer close(release)
 		w.pace.timeout = patience
+		silent, err := net.Listen("tcp", "127.0.0.1:0") // it never accepts
+		ok(t, err)
+		defer silent.Close()
+		at := silent.Addr().String()
 		w.run(settings.Webhook{ID: "hung", URL: hung.URL}, settings.Webhook{ID: "good", URL: good.URL},
+			settings.Webhook{ID: "rabbit", Kind: "amqp", URL: "amqp://" + at, RoutingKey: "queue"},
+			settings.Webhook{ID: "nats", Kind: "nats", URL: "nats://" + at, Subject: "subject"},
 			settings.Webhook{ID: "gone", URL: "http://127.0.0.1:1/"})
 		for i := range 50 {
 			w.put("message", ann, fmt.Sprint(i))
@@ -132,9 +139,12 @@ func TestOneEndpointDelaysNoOther(t *testing.T) {
 				t.Errorf("%s came, want %d", g.Text, i)
 			}
 		}
-		if n := len(w.list(Filter{Endpoint: "hung", State: Pending})); n != 50 {
-			t.Errorf("%d wait for the one that hangs", n)
+		for _, id := range []string{"hung", "rabbit", "nats"} {
+			if n := len(w.list(Filter{Endpoint: id, State: Pending})); n != 50 {
+				t.Errorf("%d wait for %s, which hangs", n, id)
+			}
 		}
+		w.stop() // which waits for none of them
 	})
 }
 

@@ -59,6 +59,12 @@ func (p *process) Kill() {
 	<-p.ended
 }
 
+// Freeze stops the server without ending it: its connections stay, and nothing answers.
+func (p *process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw has a frozen server go on.
+func (p *process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
+
 func (p *process) log() string { return filepath.Join(p.dir, "log") }
 
 // await waits until try succeeds.
