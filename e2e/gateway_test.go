@@ -101,7 +101,7 @@ func TestQueueOfANumber(t *testing.T) {
 	t.Parallel()
 	network := startNetwork(t)
 	ada, grace := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
-	_, api := startPanelWithToken(t, network)
+	panel, api := startPanelWithToken(t, network)
 	number := api.pair(api.create("Business 01").ID, ada)
 	path := "/instances/" + number.ID
 	type sent struct {
@@ -144,8 +144,23 @@ func TestQueueOfANumber(t *testing.T) {
 	if got := state(never.MessageID); got.Status != "failed" {
 		t.Errorf("what was taken back is %+v", got)
 	}
+
+	// The message on the number's page waits for its turn, too.
+	api.call(http.MethodPatch, path+"/settings", map[string]any{"per_minute": 1}, http.StatusOK, nil)
+	r := newReader(t)
+	r.open(panel.url)
+	r.submit("login-form", map[string]string{"email": ownerEmail, "password": ownerPassword})
+	r.open(panel.url + path)
+	r.submit("send-form", map[string]string{"to": friend, "text": "from the page"})
+	if said := r.text(r.root); !strings.Contains(said, "It waits for its turn") {
+		t.Errorf("%d %s", r.status, said)
+	}
+	api.call(http.MethodGet, path+"/queue", nil, http.StatusOK, &queue)
+	if len(queue.Data) == 0 {
+		t.Error("the message of the page does not wait")
+	}
 	for text, times := range grace.texts(own) {
-		if times != 1 || text == "never" {
+		if times != 1 || text == "never" || text == "from the page" {
 			t.Errorf("%q arrived %d times", text, times)
 		}
 	}

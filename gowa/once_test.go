@@ -195,6 +195,36 @@ func TestPaced(t *testing.T) {
 	}
 }
 
+// The message on a number's page has the number's pace, too.
+func TestTextFromThePanel(t *testing.T) {
+	t.Parallel()
+	o := newOnce(t)
+	if sent, err := o.api.SendText(t.Context(), "491701234567", "at once"); err != nil || sent.ID != "3EB0" || sent.Queued {
+		t.Errorf("without a pace: %+v, %v", sent, err)
+	}
+	o.queue.Apply(settings.Settings{Pace: settings.Pace{PerMinute: 6000}})
+	hurry, cancel := context.WithCancel(t.Context())
+	cancel()
+	sent, err := o.api.SendText(hurry, "491701234567", "waits")
+	if err != nil || sent.ID != "FIXED" || !sent.Queued {
+		t.Fatalf("with nobody at work: %+v, %v", sent, err)
+	}
+	o.run()
+	if sent, err := o.api.SendText(t.Context(), "+49 170 1234567", "soon"); err != nil || sent.ID != "3EB0" || sent.Queued || sent.Chat != "491701234567@s.whatsapp.net" {
+		t.Errorf("with a pace: %+v, %v", sent, err)
+	}
+	if _, err := o.api.SendText(t.Context(), "x", "to nobody"); fault.KindOf(err) != fault.Invalid || fault.FieldOf(err) != "to" {
+		t.Errorf("to nobody: %v", err)
+	}
+	o.own.fail(fault.New(fault.Throttled, "WhatsApp asks to slow down."))
+	if _, err := o.api.SendText(t.Context(), "491701234567", "refused"); fault.KindOf(err) != fault.Throttled || fault.MessageOf(err) != "WhatsApp asks to slow down." {
+		t.Errorf("refused: %v", err)
+	}
+	if got := o.own.all(); got != "491701234567 at once, 491701234567@s.whatsapp.net waits, 491701234567@s.whatsapp.net soon" {
+		t.Errorf("sent are %s", got)
+	}
+}
+
 func TestScheduled(t *testing.T) {
 	t.Parallel()
 	o := newOnce(t)

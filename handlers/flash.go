@@ -15,6 +15,7 @@ var flashes = map[string]views.Flash{
 	"forgotten":      {Text: "The last backup was removed."},
 	"renamed":        {Text: "The name was changed."},
 	"sent":           {Text: "Sent. WhatsApp has taken the message."},
+	"queued":         {Text: "It waits for its turn, since the number has a pace, and is sent then."},
 	"imported":       {Text: "Imported. The numbers are starting with their old pairing."},
 	"password":       {Text: "Your password was changed, and other browsers were signed out."},
 	"signed-out":     {Text: "You are signed out."},

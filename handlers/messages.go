@@ -66,7 +66,11 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.send(r, inst.ID); err != nil {
+	became := "sent"
+	switch sent, err := s.send(r, inst.ID); {
+	case err == nil && sent.Queued:
+		became = "queued"
+	case err != nil:
 		problems, ok := refused(err)
 		if !ok {
 			return err
@@ -78,7 +82,7 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 		return s.renderNumber(w, r, formStatus(err), views.Number{Instance: inst, Send: form}, 0)
 	}
 	if !isFragment(r) {
-		s.setFlash(w, r, "sent")
+		s.setFlash(w, r, became)
 		s.redirect(w, r, "/instances/"+string(inst.ID)+"#stage")
 		return nil
 	}
@@ -89,18 +93,17 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	return render(w, r, http.StatusOK,
 		views.SendForm(inst.ID, views.Form{Values: typed(r, "to")}), // the same person is likely next
 		live.Elsewhere(),
-		views.MoreToasts(flashes["sent"]),
+		views.MoreToasts(flashes[became]),
 	)
 }
 
-func (s *server) send(r *http.Request, id instances.ID) error {
+func (s *server) send(r *http.Request, id instances.ID) (instances.Sent, error) {
 	to, badRecipient := parseRecipient("to", r.PostFormValue("to"))
 	text := strings.TrimSpace(r.PostFormValue("text"))
 	if err := errors.Join(badRecipient, checkText(text)); err != nil {
-		return err
+		return instances.Sent{}, err
 	}
-	_, err := s.Instances.SendText(r.Context(), viewer(r), id, to, text)
-	return err
+	return s.Instances.SendText(r.Context(), viewer(r), id, to, text)
 }
 
 func checkText(text string) error {

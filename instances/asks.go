@@ -101,7 +101,8 @@ func (s *Supervisor) Reconnect(ctx context.Context, v Viewer, id ID) error {
 	return w.Reconnect(ctx)
 }
 
-// SendText sends a text and returns when WhatsApp's server has acknowledged it. to is a
+// SendText sends a text and returns when WhatsApp's server has acknowledged it, or, where the
+// number has a pace and its turn does not come soon, when it is kept to be sent then. to is a
 // JID or a phone number in digits.
 func (s *Supervisor) SendText(ctx context.Context, v Viewer, id ID, to, text string) (Sent, error) {
 	w, err := s.ask(v, id, sending)

@@ -130,9 +130,10 @@ type PhoneCode struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Sent describes a message that WhatsApp's server has acknowledged.
+// Sent describes a message that WhatsApp's server has acknowledged, or that waits for its turn.
 type Sent struct {
-	ID   string    `json:"id"`
-	Chat string    `json:"chat"`
-	At   time.Time `json:"at"`
+	ID     string    `json:"id"`
+	Chat   string    `json:"chat"`
+	At     time.Time `json:"at"`
+	Queued bool      `json:"queued,omitempty"`
 }

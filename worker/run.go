@@ -224,6 +224,11 @@ var _ control.Handler = (*handler)(nil)
 // API is the REST API for whoever holds the control token.
 func (h *handler) API() http.Handler { return h.api }
 
+// SendText sends at the number's pace, as whatever programs send.
+func (h *handler) SendText(ctx context.Context, to, text string) (instances.Sent, error) {
+	return h.api.SendText(ctx, to, text)
+}
+
 // Report is the session's, with what the session does not know.
 func (h *handler) Report() instances.Report {
 	r := h.Session.Report()
