@@ -18,12 +18,17 @@ type Told struct {
 	ID   string          `json:"id"`  // as in the header Webhook-Id; "" if only the place is told
 	Name string          `json:"name"`
 	Body json.RawMessage `json:"body"` // as it is posted to webhooks
+	// End says that there is nothing behind this place yet.
+	End bool `json:"end,omitempty"`
 }
 
 // At is what Follow takes for a place in the outbox.
 func At(seq int64) string { return atPrefix + strconv.FormatInt(seq, 10) }
 
-const atPrefix = "#"
+// Since is what Follow takes for everything that is stored from a moment on.
+func Since(t time.Time) string { return sincePrefix + strconv.FormatInt(t.UnixMilli(), 10) }
+
+const atPrefix, sincePrefix = "#", "@"
 
 // atOnce is how many events are read from the outbox at a time.
 const atOnce = 50
@@ -36,8 +41,9 @@ const Overlap = 10 * time.Second
 // Follow calls tell with events, whether a webhook wants them or not, until ctx ends or tell
 // fails; before that with the place where it begins. If after is the id of an event, here or of
 // another number, it begins Overlap before that event and leaves out that one; if it is a
-// place in this outbox, exactly behind it. Otherwise there are only events that come. Nothing
-// is kept for a follower that is slow: it reads the outbox at its own speed.
+// place in this outbox, exactly behind it; if it is Since, with what was stored from then on.
+// Otherwise there are only events that come. Whenever all that there is has been told, the
+// place is told once more, as the End. Nothing is kept for a follower that is slow: it reads the outbox at its own speed.
 func (w *Webhooks) Follow(ctx context.Context, after string, tell func(Told) error) error {
 	seq, err := w.startAfter(ctx, after)
 	if err != nil {
@@ -60,6 +66,9 @@ func (w *Webhooks) Follow(ctx context.Context, after string, tell func(Told) err
 			}
 			seq = next
 		}
+		if err := tell(Told{Seq: seq, End: true}); err != nil {
+			return err
+		}
 		select {
 		case <-news:
 		case <-ctx.Done():
@@ -68,6 +77,16 @@ func (w *Webhooks) Follow(ctx context.Context, after string, tell func(Told) err
 			return errEnds
 		}
 	}
+}
+
+// MomentOf returns the moment from which Follow begins after the id of an event or Since.
+func MomentOf(after string) (time.Time, bool) {
+	if ms, since := strings.CutPrefix(after, sincePrefix); since {
+		n, err := strconv.ParseInt(ms, 10, 64)
+		return time.UnixMilli(n), err == nil
+	}
+	at, ok := timeOf(after)
+	return at.Add(-Overlap), ok
 }
 
 // timeOf returns the time that is in the id of an event.
@@ -97,9 +116,9 @@ func (w *Webhooks) startAfter(ctx context.Context, after string) (seq int64, err
 			return seq, nil
 		}
 	}
-	if at, ok := timeOf(after); ok {
+	if at, ok := MomentOf(after); ok {
 		var first sql.Null[int64]
-		err = w.o.DB.QueryRowContext(ctx, `SELECT min("seq") - 1 FROM "events" WHERE "id" >= $1`, firstID(at.Add(-Overlap))).Scan(&first)
+		err = w.o.DB.QueryRowContext(ctx, `SELECT min("seq") - 1 FROM "events" WHERE "id" >= $1`, firstID(at)).Scan(&first)
 		if err != nil || first.Valid {
 			return first.V, err
 		}

@@ -487,10 +487,11 @@ func TestFollow(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			told = make(chan Told)
 			started := make(chan struct{})
+			begun := sync.OnceFunc(func() { close(started) })
 			go func() {
 				_ = w.Follow(ctx, after, func(e Told) error {
 					if e.ID == "" {
-						close(started)
+						begun()
 						return nil
 					}
 					select {
@@ -526,7 +527,18 @@ func TestFollow(t *testing.T) {
 			t.Errorf("behind the first place is %s", e.Body)
 		}
 		end()
-		var want []string
+		since, end := follow(Since(time.Now().Add(-time.Hour)))
+		if e := next(since); e.ID != first.ID {
+			t.Errorf("since an hour ago there is %s", e.Body)
+		}
+		end()
+		since, end = follow(Since(time.Now().Add(time.Hour)))
+		third := w.put("message", ann, "third")
+		if e := next(since); e.ID != third.ID {
+			t.Errorf("from now on there is %s", e.Body)
+		}
+		end()
+		want := []string{third.ID}
 		for range 3 * atOnce {
 			want = append(want, w.put("message", ann, "meanwhile").ID)
 		}

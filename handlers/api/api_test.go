@@ -40,6 +40,7 @@ type supervisor struct {
 	worker   http.RoundTripper
 	refuse   error // of the next command
 	told     chan webhooks.Told
+	tells    map[instances.ID]chan webhooks.Told // in the place of told
 	boot     instances.Boot
 	rollout  instances.Rollout
 }

@@ -35,11 +35,16 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.Throttled, "There are too many streams open. Close one, or try again later.")
 	}
 	q := r.URL.Query()
-	st := &stream{server: s, r: r, only: q["instance"], events: q["event"], following: map[instances.ID]context.CancelFunc{}, came: make(chan webhooks.Told)}
-	st.after = r.Header.Get("Last-Event-ID")
-	if st.after == "" {
-		st.after = q.Get("last_event_id") // for clients that cannot set headers
+	st := &stream{server: s, r: r, only: q["instance"], events: q["event"], following: map[instances.ID]context.CancelFunc{}, came: make(chan step)}
+	last := r.Header.Get("Last-Event-ID")
+	if last == "" {
+		last = q.Get("last_event_id") // for clients that cannot set headers
 	}
+	if st.places = parsePlaces(last); st.places.event == "" {
+		// A number that starts in a moment begins here, too.
+		st.places.event = webhooks.Since(time.Now())
+	}
+	st.resumed, st.places.behind = st.places, map[instances.ID]string{}
 	for _, id := range st.only {
 		if _, err := s.Instances.Get(viewer(r), instances.ID(id)); err != nil {
 			return err
@@ -61,10 +66,18 @@ type stream struct {
 	out          http.ResponseWriter
 	rc           *http.ResponseController
 	only, events []string
-	after        string
 
 	following map[instances.ID]context.CancelFunc
-	came      chan webhooks.Told
+	resumed   places // where the client left off
+	places    places // where it is now; only run changes it
+	came      chan step
+}
+
+// step is what a follower has come to: an event, or "" and the place alone.
+type step struct {
+	number instances.ID
+	webhooks.Told
+	place string
 }
 
 func (st *stream) run() {
@@ -91,12 +104,28 @@ func (st *stream) run() {
 		case <-beat.C:
 			err = st.write(": still there\n\n")
 		case e := <-st.came:
-			err = st.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", e.ID, e.Name, e.Body))
+			err = st.take(e)
 		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+// take passes on an event, and notes how far its number has come.
+func (st *stream) take(e step) error {
+	if st.following[e.number] == nil {
+		return nil
+	}
+	if e.End {
+		delete(st.places.behind, e.number)
+	} else {
+		st.places.behind[e.number] = e.place
+	}
+	if e.ID == "" || !st.wants(e.Told) {
+		return nil
+	}
+	return st.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", st.places.after(e.number, e.ID), e.Name, e.Body))
 }
 
 func (st *stream) write(text string) error {
@@ -135,22 +164,35 @@ func (st *stream) follow(ctx context.Context) {
 		if st.following[i.ID] == nil {
 			one, cancel := context.WithCancel(ctx)
 			st.following[i.ID] = cancel
-			go st.followOne(one, v, i.ID)
+			place := st.resumed.of(i.ID)
+			if mayLack(i, place) {
+				st.places.behind[i.ID] = place
+			}
+			go st.followOne(one, v, i.ID, place)
 		}
 	}
 	for id, cancel := range st.following {
 		if !seen[id] {
 			cancel()
 			delete(st.following, id)
+			delete(st.places.behind, id)
 		}
 	}
 }
 
 // followOne passes on the events of a number, over restarts of its worker, until ctx ends.
-func (st *stream) followOne(ctx context.Context, v instances.Viewer, id instances.ID) {
-	after := st.after
+func (st *stream) followOne(ctx context.Context, v instances.Viewer, id instances.ID, place string) {
+	come := func(e webhooks.Told) error {
+		select {
+		case st.came <- step{id, e, place}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	for ctx.Err() == nil {
-		_ = st.Instances.Events(ctx, v, id, after, func(line json.RawMessage) error {
+		begun := false
+		_ = st.Instances.Events(ctx, v, id, place, func(line json.RawMessage) error {
 			if line == nil {
 				return ctx.Err()
 			}
@@ -158,16 +200,12 @@ func (st *stream) followOne(ctx context.Context, v instances.Viewer, id instance
 			if err := json.Unmarshal(line, &e); err != nil {
 				return err
 			}
-			if e.ID != "" && st.wants(e) {
-				select {
-				case st.came <- e:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-			after = webhooks.At(e.Seq)
-			return nil
+			begun, place = true, webhooks.At(e.Seq)
+			return come(e)
 		})
+		if begun && come(webhooks.Told{}) != nil { // what it stores from now on is not known
+			return
+		}
 		select { // a number that does not run has no events
 		case <-time.After(time.Second):
 		case <-ctx.Done():

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"switchboard/instances"
 	"switchboard/messages"
 	"switchboard/webhooks"
@@ -48,9 +50,13 @@ func (s *supervisor) Events(ctx context.Context, v instances.Viewer, id instance
 	if err := tell(nil); err != nil {
 		return err
 	}
+	told := s.told
+	if s.tells != nil {
+		told = s.tells[id]
+	}
 	for {
 		select {
-		case e := <-s.told:
+		case e := <-told:
 			line, err := json.Marshal(e)
 			if err == nil {
 				err = tell(line)
@@ -277,6 +283,94 @@ func TestDeliveries(t *testing.T) {
 	want := `resend {"ids":["` + all[1].ID + `"]}, resend {"state":"parked"}, resend {}`
 	if got := strings.Join(s.supervisor.calls, ", "); got != want {
 		t.Errorf("the worker was asked %s, want %s", got, want)
+	}
+}
+
+// A stream of several numbers is resumed without a gap, whichever of them had come how far.
+func TestAStreamOfSeveralNumbersIsResumed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a, b, idle := s.add(instances.Instance{Status: instances.Connected, PID: 1}), instances.ID("shop_20261123070000"), instances.ID("idle_20261123070000")
+	now := time.Now()
+	s.supervisor.list = append(s.supervisor.list,
+		instances.Instance{ID: b, Name: "Shop", Owner: s.operatorID, Status: instances.Connected, PID: 2},
+		instances.Instance{ID: idle, Name: "Idle", Owner: s.operatorID, Status: instances.Idle, Since: now.Add(-time.Hour)})
+	s.supervisor.tells = map[instances.ID]chan webhooks.Told{a: make(chan webhooks.Told), b: make(chan webhooks.Told), idle: nil}
+	server := httptest.NewServer(s.handler)
+	t.Cleanup(server.Close)
+	var lines *bufio.Reader
+	open := func(last string) (end func()) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+s.operator)
+		r.Header.Set("Last-Event-ID", last)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = bufio.NewReader(res.Body)
+		return func() { _ = res.Body.Close() }
+	}
+	id := func() string {
+		t.Helper()
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if id, ok := strings.CutPrefix(line, "id: "); ok {
+				return strings.TrimSpace(id)
+			}
+		}
+	}
+	tell := func(number instances.ID, e webhooks.Told) {
+		if e.ID != "" {
+			e.Name, e.Body = "message", json.RawMessage(`{}`)
+		} else {
+			s.supervisor.tells[number] <- e // when it takes the second one, the stream knows of the first
+		}
+		s.supervisor.tells[number] <- e
+	}
+	last := uuid.Must(uuid.NewV7()).String()
+	end := open(last)
+	tell(a, webhooks.Told{Seq: 7, ID: "a7"})
+	if got, want := id(), "a7;"+string(b)+"="+last; got != want { // b has told nothing yet
+		t.Errorf("the id is %q, want %q", got, want)
+	}
+	tell(b, webhooks.Told{Seq: 4})
+	tell(a, webhooks.Told{Seq: 8, ID: "a8"})
+	left := id()
+	if want := "a8;" + string(b) + "=#4"; left != want {
+		t.Errorf("the id is %q, want %q", left, want)
+	}
+	tell(b, webhooks.Told{Seq: 5, ID: "b5"})
+	if got, want := id(), "b5;"+string(a)+"=#8"; got != want { // a may have more
+		t.Errorf("the id is %q, want %q", got, want)
+	}
+	tell(a, webhooks.Told{Seq: 8, End: true})
+	tell(b, webhooks.Told{Seq: 6, ID: "b6"})
+	if got := id(); got != "b6" { // nobody is behind
+		t.Errorf("the id is %q", got)
+	}
+	end()
+	s.supervisor.mu.Lock()
+	s.supervisor.calls = nil
+	s.supervisor.mu.Unlock()
+	end = open(left)
+	defer end()
+	tell(a, webhooks.Told{Seq: 9, ID: "a9"})
+	tell(b, webhooks.Told{Seq: 6, ID: "b6"})
+	id()
+	s.supervisor.mu.Lock()
+	defer s.supervisor.mu.Unlock()
+	calls := strings.Join(s.supervisor.calls, ", ")
+	for _, want := range []string{"events " + string(a) + " after a8", "events " + string(b) + " after #4", "events " + string(idle) + " after a8"} {
+		if !strings.Contains(calls, want) {
+			t.Errorf("the workers were asked %s", calls)
+		}
 	}
 }
 
