@@ -20,18 +20,25 @@ func (m *Messages) Find(ctx context.Context, chat, lid, id string) (Message, err
 	return m.findOne(ctx, `"chat" IN ($1, $2) AND "id" = $3`, clean(chat), clean(lid), clean(id))
 }
 
+const anywhere = `"id" = $1`
+
 // FindAnywhere is Find in all chats: of several messages with that id it returns the latest.
 func (m *Messages) FindAnywhere(ctx context.Context, id string) (Message, error) {
-	return m.findOne(ctx, `"id" = $1`, clean(id))
+	return m.findOne(ctx, anywhere, clean(id))
+}
+
+// newest selects the latest message that is one.
+func newest(where string) string {
+	return `
+		SELECT "chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind", "text", "target", "at", "status", "raw"
+		FROM "messages" WHERE ` + where + ` AND "kind" NOT IN ('reaction', 'vote', 'edited', 'revoked') AND "revoked_at" = 0
+		ORDER BY "seq" DESC LIMIT 1`
 }
 
 func (m *Messages) findOne(ctx context.Context, where string, args ...any) (Message, error) {
 	var msg Message
 	var at int64
-	err := m.db.QueryRowContext(ctx, `
-		SELECT "chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind", "text", "target", "at", "status", "raw"
-		FROM "messages" WHERE `+where+` AND "kind" NOT IN ('reaction', 'vote', 'edited', 'revoked') AND "revoked_at" = 0
-		ORDER BY "seq" DESC LIMIT 1`, args...).Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
+	err := m.db.QueryRowContext(ctx, newest(where), args...).Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
 		&msg.Kind, &msg.Text, &msg.Target, &at, &msg.Status, &msg.Raw)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Message{}, fault.New(fault.NotFound, "There is no message with this id.")

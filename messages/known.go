@@ -18,10 +18,12 @@ func (m *Messages) Known(ctx context.Context, chat string) (known bool, err erro
 	return known, nil
 }
 
+const sentTo = `SELECT "chat" FROM "messages" WHERE "id" = $1 AND "from_me"`
+
 // SentTo returns the chat that a message from me went to; a fault.NotFound if there is none
 // with that id.
 func (m *Messages) SentTo(ctx context.Context, id string) (chat string, err error) {
-	err = m.db.QueryRowContext(ctx, `SELECT "chat" FROM "messages" WHERE "id" = $1 AND "from_me"`, clean(id)).Scan(&chat)
+	err = m.db.QueryRowContext(ctx, sentTo, clean(id)).Scan(&chat)
 	if err != nil {
 		return "", notFound("find a sent message", err)
 	}

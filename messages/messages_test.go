@@ -98,6 +98,7 @@ func exercise(t *testing.T, open opener) {
 		"media":                                 testMedia,
 		"places":                                testPlaces,
 		"sequence":                              testSequence,
+		"by id alone":                           testByIDAlone,
 		"forgetting":                            testForgetting,
 		"merging":                               testMerging,
 	} {

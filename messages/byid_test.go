@@ -1,0 +1,62 @@
+package messages_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"switchboard/fault"
+	"switchboard/messages"
+)
+
+// A message is found by its id alone, without reading all that there are.
+func testByIDAlone(t *testing.T, open opener) {
+	t.Parallel()
+	m, db := open(t)
+	for n := range 300 {
+		msg := incoming(fmt.Sprint("ID", n), "text")
+		msg.Chat = fmt.Sprintf("4917%08d@s.whatsapp.net", n%50)
+		msg.FromMe = n%2 == 0
+		save(t, m, msg)
+	}
+	if got, err := m.FindAnywhere(t.Context(), "ID7"); err != nil || got.ID != "ID7" || got.Chat != "491700000007@s.whatsapp.net" {
+		t.Errorf("found is %+v, %v", got, err)
+	}
+	if chat, err := m.SentTo(t.Context(), "ID8"); err != nil || chat != "491700000008@s.whatsapp.net" {
+		t.Errorf("sent to %s, %v", chat, err)
+	}
+	if _, err := m.SentTo(t.Context(), "ID7"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("sent by somebody else: %v", err)
+	}
+	if _, err := db.ExecContext(t.Context(), `ANALYZE`); err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range messages.ByID {
+		explain := "EXPLAIN QUERY PLAN "
+		if _, err := db.ExecContext(t.Context(), `SELECT sqlite_version()`); err != nil {
+			explain = "EXPLAIN "
+		}
+		rows, err := db.QueryContext(t.Context(), explain+query, "ID7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := ""
+		columns, _ := rows.Columns()
+		for rows.Next() {
+			cells := make([]any, len(columns))
+			for i := range cells {
+				cells[i] = new(any)
+			}
+			if err := rows.Scan(cells...); err != nil {
+				t.Fatal(err)
+			}
+			plan += fmt.Sprint(*cells[len(cells)-1].(*any)) + "\n"
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(plan, "messages_id") {
+			t.Errorf("%s\nis done so:\n%s", query, plan)
+		}
+	}
+}

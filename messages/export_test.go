@@ -1,0 +1,4 @@
+package messages
+
+// ByID are the statements that look a message up by its id alone.
+var ByID = []string{newest(anywhere), sentTo}
