@@ -36,7 +36,8 @@
 //     queue loses the order of more than 2,048.
 //   - "Contacts" in a privacy setting means everybody: the network knows no address books.
 //   - Up to 99 devices can be linked to an account; nothing expires; nothing is rationed.
-//   - A channel's messages count up from 100, and each follower counts as a view. Messages of
+//   - A channel's messages count up from 100, and each follower counts as a view. Everybody who
+//     has the channel is told of reactions, whether subscribed to its updates or not. Messages of
 //     channels cannot be changed or revoked.
 //   - Media are forgotten when Expire says so, and not before. How a phone passes on its answer
 //     to a linked device is between it and the network.

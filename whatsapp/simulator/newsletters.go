@@ -307,7 +307,9 @@ func (n *Network) routeNewsletter(sender *device, to types.JID, msg *waBinary.No
 			delete(p.Reactions, sender.account.Number)
 		}
 		n.saveNewsletter(l)
-		return nil, p.ServerID, 0
+		update := node("notification", waBinary.Attrs{"from": l.jid(), "type": "newsletter", "id": n.nextID(), "t": unixNow()},
+			node("live_updates", nil, p.node(len(l.Followers))))
+		return n.toReaders(l, sender, update), p.ServerID, 0
 	}
 	plain, ok := child(msg, "plaintext")
 	switch {
@@ -326,18 +328,26 @@ func (n *Network) routeNewsletter(sender *device, to types.JID, msg *waBinary.No
 	l.Posts = l.Posts[max(0, len(l.Posts)-maxPosts):]
 	n.saveNewsletter(l)
 	stanza := node("message", waBinary.Attrs{"from": l.jid(), "id": p.ID, "server_id": p.ServerID, "t": p.At, "type": p.Type}, plain)
-	readers := []*account{sender.account}
+	return n.toReaders(l, sender, stanza), p.ServerID, 0
+}
+
+// toReaders needs mu. It addresses a stanza to every device of those who have a channel, but
+// for the one that it comes from.
+func (n *Network) toReaders(l *newsletter, sender *device, stanza waBinary.Node) (out []delivery) {
+	readers := map[string]bool{l.Owner: true}
 	for number := range l.Followers {
-		if a := n.accounts[number]; a != nil && a != sender.account {
-			readers = append(readers, a)
-		}
+		readers[number] = true
 	}
-	for _, a := range readers {
+	for number := range readers {
+		a := n.accounts[number]
+		if a == nil {
+			continue
+		}
 		for _, d := range a.devices {
 			if d != sender {
 				out = append(out, delivery{d, stanza})
 			}
 		}
 	}
-	return out, p.ServerID, 0
+	return out
 }

@@ -85,6 +85,18 @@ func (p *Phone) FollowChannel(ctx context.Context, id string, follow bool) error
 	return nil
 }
 
+// MuteChannel has a channel be silent, or no longer.
+func (p *Phone) MuteChannel(ctx context.Context, id string, muted bool) error {
+	jid, err := types.ParseJID(id)
+	if err != nil || jid.Server != types.NewsletterServer {
+		return fault.InField("id", "The id of a channel ends in @newsletter.")
+	}
+	if err := p.ready(ctx); err != nil {
+		return err
+	}
+	return p.client.NewsletterToggleMute(ctx, jid, muted)
+}
+
 // ReactInChannel reacts to a message of a channel.
 func (p *Phone) ReactInChannel(ctx context.Context, id string, message int, reaction string) error {
 	jid, err := types.ParseJID(id)

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/appstate"
+	"go.mau.fi/whatsmeow/proto/waSyncAction"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
 )
 
 // Marks is how a chat is marked, on whichever device of the account that was done.
@@ -184,23 +186,69 @@ func (p *Phone) View(ctx context.Context, after int64) (View, error) {
 	}
 }
 
-// SaveContact puts somebody into the address book, or gives them another name.
-func (p *Phone) SaveContact(ctx context.Context, number, name string) error {
-	jid, err := p.address(number)
+// EditLabel makes a label, names it anew, or deletes it.
+func (p *Phone) EditLabel(ctx context.Context, label, name string, deleted bool) error {
+	return p.patch(ctx, "edit a label", appstate.BuildLabelEdit(label, name, 0, deleted))
+}
+
+// LabelChat puts a label on a chat, or takes it off.
+func (p *Phone) LabelChat(ctx context.Context, label, chat string, labeled bool) error {
+	jid, err := p.address(chat)
 	if err != nil {
 		return err
 	}
+	return p.patch(ctx, "label a chat", appstate.BuildLabelChat(jid, label, labeled))
+}
+
+// DeleteForMe deletes a message on the devices of this account alone.
+func (p *Phone) DeleteForMe(ctx context.Context, chat, id string) error {
+	r, err := p.find(ctx, chat, id)
+	if err != nil {
+		return err
+	}
+	to, from, err := r.addresses()
+	if err != nil {
+		return err
+	}
+	mine, sender := "0", "0"
+	if r.FromMe {
+		mine = "1"
+	} else if to.Server == types.GroupServer {
+		sender = from.String()
+	}
+	err = p.patch(ctx, "delete a message", appstate.PatchInfo{Type: appstate.WAPatchRegularHigh, Mutations: []appstate.MutationInfo{{
+		Index: []string{appstate.IndexDeleteMessageForMe, to.String(), id, mine, sender}, Version: 3,
+		Value: &waSyncAction.SyncActionValue{DeleteMessageForMeAction: &waSyncAction.DeleteMessageForMeAction{
+			DeleteMedia: proto.Bool(true), MessageTimestamp: proto.Int64(r.Time.Unix()),
+		}},
+	}}})
+	if err != nil {
+		return err
+	}
+	return p.change(ctx, r.Chat, id, func(r *row) bool { r.Deleted, r.Unread = true, false; return true })
+}
+
+// patch changes the state that all devices of the account share.
+func (p *Phone) patch(ctx context.Context, what string, patch appstate.PatchInfo) error {
 	if err := p.ready(ctx); err != nil {
 		return err
 	}
 	if err := p.seedAppState(ctx); err != nil {
 		return err
 	}
-	err = p.client.SendAppState(ctx, appstate.PatchInfo{
-		Type: appstate.WAPatchCriticalUnblockLow, Mutations: []appstate.MutationInfo{contact(jid, name)},
-	})
-	if err != nil {
-		return fmt.Errorf("save a contact: %w", err)
+	if err := p.client.SendAppState(ctx, patch); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
+}
+
+// SaveContact puts somebody into the address book, or gives them another name.
+func (p *Phone) SaveContact(ctx context.Context, number, name string) error {
+	jid, err := p.address(number)
+	if err != nil {
+		return err
+	}
+	return p.patch(ctx, "save a contact", appstate.PatchInfo{
+		Type: appstate.WAPatchCriticalUnblockLow, Mutations: []appstate.MutationInfo{contact(jid, name)},
+	})
 }

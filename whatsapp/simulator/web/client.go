@@ -124,6 +124,36 @@ func (c *Client) React(ctx context.Context, number, chat, id, reaction string) e
 	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]string{"chat": chat, "reaction": reaction})
 }
 
+// DeleteForMe deletes a message on the account's own devices.
+func (c *Client) DeleteForMe(ctx context.Context, number, chat, id string) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]any{"chat": chat, "deleted": true})
+}
+
+// EditLabel makes a label or names it anew.
+func (c *Client) EditLabel(ctx context.Context, number, label, name string) error {
+	return c.post(ctx, http.MethodPut, phonePath(number, "labels", label), map[string]any{"name": name})
+}
+
+// LabelChat puts a label on a chat, or takes it off.
+func (c *Client) LabelChat(ctx context.Context, number, label, chat string, on bool) error {
+	return c.post(ctx, http.MethodPut, phonePath(number, "labels", label), map[string]any{"chat": chat, "on": on})
+}
+
+// MuteChannel has a channel be silent, or no longer.
+func (c *Client) MuteChannel(ctx context.Context, number, id string, muted bool) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "channels", id), map[string]bool{"muted": muted})
+}
+
+// Edit gives one of the phone's messages another text.
+func (c *Client) Edit(ctx context.Context, number, chat, id, text string) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]string{"chat": chat, "text": text})
+}
+
+// Typing tells the other side of a chat that something is being typed.
+func (c *Client) Typing(ctx context.Context, number, chat string, typing bool) error {
+	return c.post(ctx, http.MethodPost, phonePath(number, "typing"), map[string]any{"chat": chat, "typing": typing})
+}
+
 // Revoke takes a message back.
 func (c *Client) Revoke(ctx context.Context, number, chat, id string) error {
 	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]any{"chat": chat, "revoked": true})

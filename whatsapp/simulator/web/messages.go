@@ -135,6 +135,7 @@ func (s *server) changeMessage(w http.ResponseWriter, r *http.Request, p *phone.
 		Text     *string `json:"text"`
 		Reaction *string `json:"reaction"`
 		Revoked  bool    `json:"revoked"`
+		Deleted  bool    `json:"deleted"`
 	}
 	if err := read(r, &in); err != nil {
 		return err
@@ -144,12 +145,14 @@ func (s *server) changeMessage(w http.ResponseWriter, r *http.Request, p *phone.
 	switch {
 	case in.Revoked:
 		err = p.Revoke(ctx, in.Chat, id)
+	case in.Deleted:
+		err = p.DeleteForMe(ctx, in.Chat, id)
 	case in.Text != nil:
 		err = p.Edit(ctx, in.Chat, id, *in.Text)
 	case in.Reaction != nil:
 		err = p.React(ctx, in.Chat, id, *in.Reaction)
 	default:
-		err = fault.New(fault.Invalid, "Say what to change: text, reaction or revoked.")
+		err = fault.New(fault.Invalid, "Say what to change: text, reaction, revoked or deleted.")
 	}
 	if err != nil {
 		return err

@@ -162,11 +162,40 @@ func (s *server) createChannel(w http.ResponseWriter, r *http.Request, p *phone.
 }
 
 func (s *server) followChannel(w http.ResponseWriter, r *http.Request, p *phone.Phone) error {
-	var in struct{ Follow bool }
+	var in struct{ Follow, Muted *bool }
 	if err := read(r, &in); err != nil {
 		return err
 	}
-	if err := p.FollowChannel(r.Context(), r.PathValue("id"), in.Follow); err != nil {
+	if in.Follow != nil {
+		if err := p.FollowChannel(r.Context(), r.PathValue("id"), *in.Follow); err != nil {
+			return err
+		}
+	}
+	if in.Muted != nil {
+		if err := p.MuteChannel(r.Context(), r.PathValue("id"), *in.Muted); err != nil {
+			return err
+		}
+	}
+	return done(w)
+}
+
+func (s *server) changeLabel(w http.ResponseWriter, r *http.Request, p *phone.Phone) error {
+	var in struct {
+		Name    string `json:"name"`
+		Deleted bool   `json:"deleted"`
+		Chat    string `json:"chat"`
+		On      bool   `json:"on"`
+	}
+	if err := read(r, &in); err != nil {
+		return err
+	}
+	var err error
+	if in.Chat != "" {
+		err = p.LabelChat(r.Context(), r.PathValue("label"), in.Chat, in.On)
+	} else {
+		err = p.EditLabel(r.Context(), r.PathValue("label"), in.Name, in.Deleted)
+	}
+	if err != nil {
 		return err
 	}
 	return done(w)

@@ -55,6 +55,7 @@ func (s *server) routes(mux *http.ServeMux) {
 		"GET /api/phones/{number}/picture":                             s.withPhone(s.showPicture),
 		"PUT /api/phones/{number}/picture":                             s.withPhone(s.setPicture),
 		"GET /api/phones/{number}/people/{other}":                      s.withPhone(s.showPerson),
+		"PUT /api/phones/{number}/labels/{label}":                      s.withPhone(s.changeLabel),
 		"POST /api/phones/{number}/contacts":                           s.withPhone(s.saveContact),
 		"POST /api/phones/{number}/calls":                              s.withPhone(s.call),
 		"DELETE /api/phones/{number}/calls/{id}":                       s.withPhone(s.endCall),
