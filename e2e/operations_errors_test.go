@@ -173,22 +173,24 @@ var linkedRefusals = []act{
 				nil, {"image": not("a.png", "no picture")}, {"image": not("a.png", "")}, {"image_url": "http://10.0.0.1/a.png"},
 				{"image_url": "file:///etc/passwd"}, {"image_url": s.serve(nil, "image/png")}, {"image": picture, "compress": "perhaps"},
 			},
-			"POST /send/file":          {nil, {"file_url": "x"}},
-			"POST /send/video":         {nil, {"video": not("a.mp4", "<html>")}, {"hd": true, "video": attachment{"a.mp4", "video/mp4", film}}},
-			"POST /send/audio":         {nil, {"ptt": true, "audio_url": music}},
-			"POST /send/sticker":       {nil, {"sticker": not("a.webp", "no picture")}},
-			"POST /send/contact":       {{"contact_name": "Ben"}, {"contact_phone": s.ben.number}, {"contact_name": "Ben", "contact_phone": "x"}},
-			"POST /send/link":          {{"link": "no link", "caption": "x"}, {"caption": "x"}},
-			"POST /send/location":      {{"latitude": "91", "longitude": "NaN"}, {"latitude": "1"}},
-			"POST /send/poll":          {{"question": "?", "options": []string{"a", "a"}, "max_answer": 1}, {"question": "?", "options": []string{"a", "b"}, "max_answer": 3}},
-			"POST /send/presence":      {{"type": "asleep"}},
-			"POST /send/chat-presence": {{"action": "sing"}},
-			"GET /user/check":          {{"phone": ""}},
-			"GET /chats":               {{"limit": 1000}, {"archived": "perhaps"}},
-			"POST /group":              {{"participants": []string{s.ann.number}}, {"title": strings.Repeat("x", 101)}},
-			"POST /group/name":         {{"group_id": s.group, "name": " "}},
-			"POST /user/pushname":      {{"push_name": ""}},
-			"POST /call/reject":        {{"call_id": "x"}},
+			"POST /send/file":           {nil, {"file_url": "x"}},
+			"POST /send/video":          {nil, {"video": not("a.mp4", "<html>")}, {"hd": true, "video": attachment{"a.mp4", "video/mp4", film}}},
+			"POST /send/audio":          {nil, {"ptt": true, "audio_url": music}},
+			"POST /send/sticker":        {nil, {"sticker": not("a.webp", "no picture")}},
+			"POST /send/contact":        {{"contact_name": "Ben"}, {"contact_phone": s.ben.number}, {"contact_name": "Ben", "contact_phone": "x"}},
+			"POST /send/link":           {{"link": "no link", "caption": "x"}, {"caption": "x"}},
+			"POST /send/location":       {{"latitude": "91", "longitude": "NaN"}, {"latitude": "1"}},
+			"POST /send/poll":           {{"question": "?", "options": []string{"a", "a"}, "max_answer": 1}, {"question": "?", "options": []string{"a", "b"}, "max_answer": 3}},
+			"POST /send/presence":       {{"type": "asleep"}},
+			"POST /send/chat-presence":  {{"action": "sing"}},
+			"GET /user/check":           {{"phone": ""}},
+			"GET /chats":                {{"limit": 1000}, {"archived": "perhaps"}},
+			"POST /group":               {{"participants": []string{s.ann.number}}, {"title": strings.Repeat("x", 101)}},
+			"POST /group/name":          {{"group_id": s.group, "name": " "}},
+			"POST /user/pushname":       {{"push_name": ""}},
+			"GET /newsletter/messages":  {{"newsletter_id": s.channel, "count": 101}},
+			"POST /newsletter/unfollow": {nil},
+			"POST /call/reject":         {{"call_id": "x"}},
 		} {
 			for _, in := range all {
 				s.refuses(operation, s.toAnn(in))
@@ -204,12 +206,18 @@ var linkedRefusals = []act{
 		}
 		s.refuses("POST /message/{message_id}/forward", params{"message_id": answered{s: s, Results: results(body)}.id(), "phone": s.ben.number})
 		s.refuses("GET /chat/{chat_jid}/messages", params{"chat_jid": s.chat, "start_time": "yesterday"})
-		s.refuses("POST /chat/{chat_jid}/disappearing", params{"chat_jid": s.chat, "timer_seconds": 5})
+		for what, in := range map[string]params{
+			"pin": {"pinned": ""}, "archive": {"archived": "perhaps"}, "label": {"label_id": "x", "labeled": true}, "disappearing": {"timer_seconds": 5},
+		} {
+			in["chat_jid"] = s.chat
+			s.refuses("POST /chat/{chat_jid}/"+what, in)
+		}
 	}},
 	{"400 VALIDATION_ERROR", (*stage).malformed},
 	{"400 INVALID_JID", func(s *stage) {
 		s.refuses("POST /send/message", params{"phone": "hello@world", "message": "x"})
 		s.refuses("GET /user/info", params{"phone": stranger})
+		s.refuses("POST /chat/{chat_jid}/disappearing", params{"chat_jid": stranger, "timer_seconds": 0})
 		s.refuses("GET /group/info", params{"group_id": "x"})
 	}},
 	{"400 INVALID_IMAGE_FORMAT", func(s *stage) {
@@ -226,6 +234,7 @@ var linkedRefusals = []act{
 		s.must(s.control.ChangeGroup(within(s.t, patience), s.ann.number, g.ID, params{"locked": true}))
 		s.refuses("POST /group/name", params{"group_id": g.ID, "name": "Mine"})
 		s.refuses("GET /group/invite-link", params{"group_id": g.ID})
+		s.refuses("POST /newsletter/unfollow", params{"newsletter_id": s.channel}) // which it no longer follows
 		s.profile(s.ann, params{"privacy": map[string]string{"profile": "none"}})
 		s.refuses("GET /user/avatar", params{"phone": s.ann.number})
 	}},

@@ -84,6 +84,7 @@ var userActs = []act{
 		}
 	}},
 	{"GET /user/my/contacts", func(s *stage) {
+		s.must(s.control.SaveContact(within(s.t, patience), s.owner.number, s.ben.number, "Ben from work"))
 		var all struct{ Data []whatsapp.Known }
 		s.looked = true
 		poll(s.t, "the contact is there", func() bool {
@@ -142,6 +143,9 @@ var chatActs = []act{
 		s.is(e.Detail != nil && e.Detail.Expires == 604800, "it disappears after %+v", e.Detail)
 		s.ask(params{"chat_jid": s.chat, "timer_seconds": 0})
 		s.shows(s.ann, "no timer", func(v phone.View) bool { return v.Chats[s.owner.number].Disappearing == 0 })
+		group, _ := s.choir()
+		s.ask(params{"chat_jid": group, "timer_seconds": 86400})
+		s.is(s.ann.group(group).Disappearing == 86400, "the group is %+v", s.ann.group(group))
 	}},
 }
 
@@ -152,7 +156,12 @@ var newsletterActs = []act{
 		var posts struct{ Data []whatsapp.NewsletterMessage }
 		s.ask(params{"newsletter_id": s.channel, "count": "", "before": ""}).into(&posts)
 		s.is(len(posts.Data) == 2 && posts.Data[0].Text == "Rain" && posts.Data[1].Text == "Sun", "the messages are %+v", posts.Data)
-		s.ask(params{"newsletter_id": s.channel, "count": 1, "before": posts.Data[1].ServerID}).into(&posts)
+		s.must(s.control.ReactInChannel(within(s.t, patience), s.owner.number, s.channel, posts.Data[1].ServerID, "☀"))
+		poll(s.t, "the reaction counts", func() bool {
+			s.ask(params{"newsletter_id": s.channel, "count": 1}).into(&posts)
+			return len(posts.Data) == 1 && posts.Data[0].ReactionCounts["☀"] == 1
+		}, nil)
+		s.ask(params{"newsletter_id": s.channel, "before": posts.Data[0].ServerID}).into(&posts)
 		s.is(len(posts.Data) == 1 && posts.Data[0].Text == "Rain", "the older messages are %+v", posts.Data)
 	}},
 	{"POST /newsletter/unfollow", func(s *stage) {

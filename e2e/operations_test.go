@@ -107,7 +107,6 @@ func newStage(t *testing.T, n *network, owners *api, name string) *stage {
 	person := func(i int, name string) *handset { return own.addPhone(fmt.Sprintf("4917010000%d%d", digit, i), name) }
 	s := &stage{network: &own, t: t, whole: t.Context(), api: a, owner: person(1, "Owner"), ann: person(2, "Ann"), ben: person(3, "Ben")}
 	s.me, s.chat = s.owner.number+"@s.whatsapp.net", s.ann.number+"@s.whatsapp.net"
-	s.must(s.control.SaveContact(within(t, patience), s.owner.number, s.ben.number, "Ben from work"))
 	return s
 }
 
