@@ -152,8 +152,7 @@ func (s *Session) upload(at settings.Bucket, f messages.File) error {
 	defer func() { _ = file.Close() }()
 	ctx, cancel := context.WithTimeout(s.ctx, fetchTime)
 	defer cancel()
-	kind, _, _ := strings.Cut(f.MIME, ";")
-	if err := b.Put(ctx, f.File, file, headerValue(kind)); err != nil {
+	if err := b.Put(ctx, f.File, file, objectType(f.MIME)); err != nil {
 		return err
 	}
 	kept, err := s.messages.MoveMedia(s.ctx, f.File, at.Place())
@@ -166,13 +165,16 @@ func (s *Session) upload(at settings.Bucket, f messages.File) error {
 	return s.removeMedia(f.File)
 }
 
-// headerValue is what a sender wrote, if it can be the value of a header.
-func headerValue(s string) string {
-	s = strings.TrimSpace(s)
-	if len(s) > 100 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return ""
+// objectType is the type that an object has in the bucket: one that WhatsApp's own clients
+// send, or none in particular. Whoever opens the bucket to others must not serve pages there
+// that somebody sent.
+func objectType(mime string) string {
+	kind, _, _ := strings.Cut(mime, ";")
+	kind = strings.TrimSpace(strings.ToLower(kind))
+	if _, known := extensions[kind]; known {
+		return kind
 	}
-	return s
+	return "application/octet-stream"
 }
 
 // clearMoved removes from the folder what a killed process had put into a bucket already.

@@ -194,6 +194,19 @@ func TestPuttingAwayIsFinishedLater(t *testing.T) {
 	eventually(t, "an empty folder", func() bool { left, _ := os.ReadDir(p.media); return len(left) == 0 })
 }
 
+// Whoever shows a bucket to others serves no page that somebody sent.
+func TestTypesOfObjects(t *testing.T) {
+	t.Parallel()
+	for mime, want := range map[string]string{
+		"image/jpeg": "image/jpeg", "audio/ogg; codecs=opus": "audio/ogg", "IMAGE/PNG": "image/png",
+		"text/html": "application/octet-stream", "image/svg+xml": "application/octet-stream", "": "application/octet-stream", "a\r\nb: c": "application/octet-stream",
+	} {
+		if got := objectType(mime); got != want {
+			t.Errorf("%q: %q", mime, got)
+		}
+	}
+}
+
 func file(m messages.Message) messages.File {
 	return messages.File{Chat: m.Chat, ID: m.ID, Sender: m.Sender, Media: *m.Media}
 }

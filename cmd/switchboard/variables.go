@@ -131,7 +131,7 @@ var ownVariables = []variable{
 		},
 	},
 	{
-		name: "EGRESS_ALLOW", usage: "private networks that webhooks, brokers and media by address may lead to, as CIDRs with commas between",
+		name: "EGRESS_ALLOW", usage: "private networks that webhooks, brokers, stores and media by address may lead to, as CIDRs with commas between",
 		parse: func(c *config, value string) (err error) {
 			c.EgressAllow, err = parsePrefixes(value)
 			return err
