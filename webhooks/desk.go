@@ -157,6 +157,9 @@ func (d Desk) change(ctx context.Context, id instances.ID, hook string, do func(
 
 // aim changes where the events of w go.
 func (wish Wish) aim(w *settings.Webhook) error {
+	if wish.Kind == nil && wish.URL == nil && wish.Exchange == nil && wish.RoutingKey == nil && wish.Subject == nil {
+		return nil
+	}
 	to := target(*w)
 	if wish.Kind != nil && *wish.Kind != "" {
 		if w.URL != "" && *wish.Kind != string(to.Kind) {
