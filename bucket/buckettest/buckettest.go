@@ -94,7 +94,7 @@ func (s *Store) Start() {
 	s.t.Helper()
 	cmd := exec.Command(program(s.t), "--quiet", "--port", s.addr, "--region", region,
 		"posix", "--sidecar", s.side, s.dir)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
+	cmd.Env = []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
