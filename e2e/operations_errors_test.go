@@ -323,8 +323,7 @@ func (s *stage) malformed() {
 			continue
 		}
 		for range *rubbish {
-			r, what := gowatest.Rubbish(random, operation)
-			r = r.WithContext(s.t.Context())
+			r, what := gowatest.Rubbish(s.t.Context(), random, operation)
 			r.RequestURI, r.URL.Scheme, r.URL.Host = "", door.Scheme, door.Host
 			r.URL.Path = door.Path + r.URL.Path
 			if r.URL.RawPath != "" {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
@@ -72,42 +71,44 @@ type form map[string]any
 func (r *rest) ask(operation, path string, in any) (int, http.Header, []byte) {
 	r.t.Helper()
 	method, _, _ := strings.Cut(operation, " ")
-	var body bytes.Buffer
-	contentType := "application/json"
+	body, contentType := &bytes.Buffer{}, "application/json"
 	switch v := in.(type) {
 	case nil:
 		body.WriteString("{}") // some clients send a body with every request
 	case form:
-		parts := multipart.NewWriter(&body)
-		contentType = parts.FormDataContentType()
+		fields := params{}
 		for name, value := range v {
-			if text, ok := value.(string); ok {
-				_ = parts.WriteField(name, text)
-				continue
+			fields[name] = value
+			if data, isFile := value.([]byte); isFile {
+				fields[name] = attachment{name, "application/octet-stream", data}
 			}
-			part, _ := parts.CreateFormFile(name, name)
-			_, _ = part.Write(value.([]byte))
 		}
-		_ = parts.Close()
+		body, contentType = encode(fields, true, false)
 	default:
-		if err := json.NewEncoder(&body).Encode(v); err != nil {
+		if err := json.NewEncoder(body).Encode(v); err != nil {
 			r.t.Fatal(err)
 		}
 	}
-	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, &body)
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, body)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	req.Header.Set("Content-Type", contentType)
-	resp, err := (&http.Client{Timeout: patience}).Do(req)
+	return fetch(r.t, req)
+}
+
+// fetch returns the answer to a request.
+func fetch(t testing.TB, r *http.Request) (int, http.Header, []byte) {
+	t.Helper()
+	resp, err := (&http.Client{Timeout: patience}).Do(r)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return resp.StatusCode, resp.Header, answer
 }

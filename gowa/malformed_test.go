@@ -29,7 +29,7 @@ func TestMalformed(t *testing.T) {
 	t.Logf("seed %d", seed)
 	for _, op := range gowa.Operations() {
 		for range *malformed {
-			r, what := gowatest.Rubbish(random, op)
+			r, what := gowatest.Rubbish(t.Context(), random, op)
 			w := httptest.NewRecorder()
 			api.ServeHTTP(w, r)
 			var out struct{ Code, Message string }

@@ -1,6 +1,7 @@
 package messages_test
 
 import (
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -32,31 +33,43 @@ func testByIDAlone(t *testing.T, open opener) {
 		t.Fatal(err)
 	}
 	for _, query := range messages.ByID {
-		explain := "EXPLAIN QUERY PLAN "
-		if _, err := db.ExecContext(t.Context(), `SELECT sqlite_version()`); err != nil {
-			explain = "EXPLAIN "
-		}
-		rows, err := db.QueryContext(t.Context(), explain+query, "ID7")
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan := ""
-		columns, _ := rows.Columns()
-		for rows.Next() {
-			cells := make([]any, len(columns))
-			for i := range cells {
-				cells[i] = new(any)
-			}
-			if err := rows.Scan(cells...); err != nil {
-				t.Fatal(err)
-			}
-			plan += fmt.Sprint(*cells[len(cells)-1].(*any)) + "\n"
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(plan, "messages_id") {
+		if plan := planOf(t, db, query, "ID7"); !strings.Contains(plan, "messages_id") {
 			t.Errorf("%s\nis done so:\n%s", query, plan)
 		}
 	}
+}
+
+// planOf is how a database means to answer a query.
+func planOf(t *testing.T, db *sql.DB, query string, args ...any) string {
+	t.Helper()
+	explain := "EXPLAIN QUERY PLAN "
+	if _, err := db.ExecContext(t.Context(), `SELECT sqlite_version()`); err != nil {
+		explain = "EXPLAIN "
+	}
+	rows, err := db.QueryContext(t.Context(), explain+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plan strings.Builder
+	for rows.Next() {
+		cells := make([]any, len(columns))
+		for i := range cells {
+			cells[i] = new(any)
+		}
+		var step any
+		cells[len(cells)-1] = &step // what is left for people to read
+		if err := rows.Scan(cells...); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&plan, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
 }

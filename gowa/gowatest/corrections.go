@@ -60,10 +60,15 @@ var text, whole, flag = openapi3.NewStringSchema(), openapi3.NewIntegerSchema(),
 // object has these members, given by name and schema, and needs all of them.
 func object(members ...any) *openapi3.Schema {
 	s := openapi3.NewObjectSchema()
-	for i := 0; i < len(members); i += 2 {
-		name := members[i].(string)
-		s.WithProperty(name, members[i+1].(*openapi3.Schema))
-		s.Required = append(s.Required, name)
+	name := ""
+	for _, m := range members {
+		switch m := m.(type) {
+		case string:
+			name = m
+		case *openapi3.Schema:
+			s.WithProperty(name, m)
+			s.Required = append(s.Required, name)
+		}
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package gowatest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -34,7 +35,7 @@ func parameters(operation string) []string {
 
 // Rubbish returns a malformed request for an operation, of the specification or another, and
 // what is wrong with it. It has neither host nor credentials.
-func Rubbish(random *rand.Rand, operation string) (*http.Request, string) {
+func Rubbish(ctx context.Context, random *rand.Rand, operation string) (*http.Request, string) {
 	method, path, _ := strings.Cut(operation, " ")
 	fields := parameters(operation)
 	query, body, media := "", []byte(nil), "application/json"
@@ -145,7 +146,7 @@ func Rubbish(random *rand.Rand, operation string) (*http.Request, string) {
 		}
 		body, _ = json.Marshal(values)
 	}
-	r := httptest.NewRequest(method, "/", bytes.NewReader(body))
+	r := httptest.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
 	r.URL.Path, _ = url.PathUnescape(at)
 	r.URL.RawPath, r.URL.RawQuery = at, query
 	if r.URL.Path == at {
