@@ -29,7 +29,7 @@ type smallDisk struct {
 func newSmallDisk(t *testing.T) smallDisk {
 	t.Helper()
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=8m"); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=40m"); err != nil {
 		t.Log("no file system can be mounted, the databases are limited instead:", err)
 		p := newPlaceIn(t, dir)
 		limit := func(pages string) func() {
