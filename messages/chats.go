@@ -70,6 +70,9 @@ type ChatChange struct {
 
 // ChangeChat stores what changed of a chat, and makes the chat if there is none.
 func (m *Messages) ChangeChat(ctx context.Context, jid string, c ChatChange, events ...Event) error {
+	if c.Ephemeral != nil {
+		defer m.expiries.forget()
+	}
 	return m.write(ctx, "change a chat", events, func(tx *sql.Tx) (bool, error) {
 		now := time.Now().UnixMilli()
 		if _, err := tx.ExecContext(ctx, upsertChat, clean(jid), clean(c.LID), "", 0, 0, 0, now); err != nil {

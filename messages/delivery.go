@@ -56,7 +56,7 @@ func (m *Messages) Receive(ctx context.Context, r Receipt, events ...Event) erro
 	default:
 		return fmt.Errorf("store a receipt: unknown step %q", r.Step)
 	}
-	return m.write(ctx, "store a receipt", events, func(tx *sql.Tx) (fresh bool, err error) {
+	return m.soon(ctx, "store a receipt", events, func(tx *sql.Tx) (fresh bool, err error) {
 		for _, id := range r.IDs {
 			one, err := changed(tx.ExecContext(ctx, upsertReceipt, clean(r.Chat), clean(id), clean(r.Person), delivered, read, played))
 			if err != nil {
@@ -113,10 +113,12 @@ func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events .
 }
 
 // Acknowledged says that WhatsApp's server took the message at that time, zero for the time
-// that is stored; a receipt may have come before. It is called once for a message.
-func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
-	ctx = m.brief(ctx)
-	return m.write(ctx, "acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
+// that is stored; a receipt may have come before. It is called once for a message. It returns
+// at once: this is written in a moment, together with what comes next, and before anything
+// about the message is read here. If it cannot be written, failed is told.
+func (m *Messages) Acknowledged(chat, id string, at time.Time, failed func(error), events ...Event) {
+	ctx := context.Background()
+	m.later(change{"acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
 		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
 			if at.IsZero() { // then no index has to follow
 				return changed(tx.ExecContext(ctx, `UPDATE "messages" SET `+taken+` WHERE "chat" = $1 AND "id" = $2 AND "from_me"`, chat, clean(id)))
@@ -124,7 +126,11 @@ func (m *Messages) Acknowledged(ctx context.Context, chat, id string, at time.Ti
 			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, `+taken+` WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
 				at.UnixMilli(), chat, clean(id)))
 		})
-	})
+	}, func(err error) {
+		if err != nil {
+			failed(err)
+		}
+	}})
 }
 
 // taken is what a message becomes that WhatsApp's server took.
@@ -193,6 +199,7 @@ type Received struct {
 // Progress returns how far a message from me got; a fault.NotFound if there is none with
 // that id in chat.
 func (m *Messages) Progress(ctx context.Context, chat, id string) (Progress, error) {
+	m.Settle(ctx)
 	var p Progress
 	var at int64
 	err := m.db.QueryRowContext(ctx, `SELECT "status", "reason", "at" FROM "messages" WHERE "chat" = $1 AND "id" = $2 AND "from_me"`,

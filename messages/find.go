@@ -36,6 +36,7 @@ func newest(where string) string {
 }
 
 func (m *Messages) findOne(ctx context.Context, where string, args ...any) (Message, error) {
+	m.Settle(ctx)
 	var msg Message
 	var at int64
 	err := m.db.QueryRowContext(ctx, newest(where), args...).Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
@@ -48,16 +49,4 @@ func (m *Messages) findOne(ctx context.Context, where string, args ...any) (Mess
 	}
 	msg.At = time.UnixMilli(at)
 	return msg, nil
-}
-
-// Expiry returns after how many seconds messages of a chat disappear, 0 if they do not.
-func (m *Messages) Expiry(ctx context.Context, chat string) (seconds uint32, err error) {
-	err = m.db.QueryRowContext(m.brief(ctx), `SELECT "ephemeral" FROM "chats" WHERE "jid" = $1`, clean(chat)).Scan(&seconds)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read a chat: %w", err)
-	}
-	return seconds, nil
 }

@@ -29,6 +29,7 @@ type Member struct {
 
 // SaveGroup stores a group as it is now, in the place of what was known of it.
 func (m *Messages) SaveGroup(ctx context.Context, g GroupInfo, events ...Event) error {
+	defer m.expiries.forget()
 	return m.write(ctx, "store a group", events, func(tx *sql.Tx) (bool, error) {
 		jid, now := clean(g.JID), time.Now().UnixMilli()
 		_, err := tx.ExecContext(ctx, `
@@ -73,6 +74,7 @@ type GroupChange struct {
 
 // ChangeGroup stores what changed of a group.
 func (m *Messages) ChangeGroup(ctx context.Context, c GroupChange, events ...Event) error {
+	defer m.expiries.forget()
 	return m.write(ctx, "change a group", events, func(tx *sql.Tx) (bool, error) {
 		jid := clean(c.JID)
 		run := func(query string, args ...any) error {

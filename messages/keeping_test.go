@@ -1,12 +1,15 @@
 package messages_test
 
 import (
+	"database/sql"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/messages"
 )
@@ -368,6 +371,107 @@ func testSearch(t *testing.T, open opener) {
 	}
 }
 
+// Words are found whether they are in the index or about to come there, and what is changed
+// or deleted in between leaves no trace.
+func testSearchWhileWordsGather(t *testing.T, open opener) {
+	t.Parallel()
+	m, db := open(t)
+	want := map[string]bool{}
+	for n := range 300 {
+		id := fmt.Sprint(n)
+		msg := incoming(id, "Common number"+id)
+		if n%3 == 0 {
+			msg.Text = "" // has none
+		}
+		save(t, m, msg)
+		if n%3 == 0 {
+			continue
+		}
+		want[id] = true
+		switch {
+		case n%50 == 10:
+			save(t, m, about("edit"+id, id, messages.Edited, "changed", ann, n))
+			delete(want, id)
+		case n%50 == 11:
+			must(t, exec(db, `DELETE FROM "messages" WHERE "id" = $1`, fmt.Sprint(n-1)))
+			delete(want, fmt.Sprint(n-1))
+		case n%50 == 13 && n > 100: // long in the index
+			save(t, m, about("late"+id, fmt.Sprint(n-75), messages.Edited, "changed", ann, n))
+			delete(want, fmt.Sprint(n-75))
+		case n%50 == 14 && n > 100:
+			must(t, exec(db, `DELETE FROM "messages" WHERE "id" = $1`, fmt.Sprint(n-75)))
+			delete(want, fmt.Sprint(n-75))
+		}
+		if n%7 != 0 && n < 299 {
+			continue
+		}
+		if engine.Behind(db) == engine.SQLite {
+			var verdict string
+			if err := db.QueryRow(`PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
+				t.Fatalf("after %d: %s, %v", n, verdict, err)
+			}
+		}
+		all, err := m.Search(t.Context(), "COMM num", 1000)
+		must(t, err)
+		got := map[string]bool{}
+		for _, msg := range all {
+			got[msg.ID] = true
+		}
+		if !maps.Equal(got, want) {
+			t.Fatalf("after %d, got %d messages, want %d", n, len(got), len(want))
+		}
+	}
+	if all, err := m.Search(t.Context(), "changed", 1000); err != nil || len(all) == 0 {
+		t.Fatalf("found %q, %v", texts(all), err)
+	}
+	if engine.Behind(db) != engine.SQLite {
+		return
+	}
+	var left int
+	must(t, db.QueryRow(`SELECT count(*) FROM "messages" WHERE "text" <> '' AND "seq" NOT IN (SELECT "docid" FROM "words_docsize")`).Scan(&left))
+	if left == 0 || left > 70 {
+		t.Errorf("%d are not in the index", left)
+	}
+}
+
+// Whoever changes after how long messages of a chat disappear, the next one that is sent
+// goes by it.
+func testExpiry(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	hour, day := time.Hour, 24*time.Hour
+	save(t, m, incoming("A", "hello"))
+	for n, step := range []struct {
+		change func() error
+		chat   string
+		want   time.Duration
+	}{
+		{func() error { return nil }, ann, 0},
+		{func() error { return m.ChangeChat(t.Context(), ann, messages.ChatChange{Ephemeral: &hour}) }, ann, time.Hour},
+		{func() error { return m.SaveGroup(t.Context(), messages.GroupInfo{JID: group, Ephemeral: day}) }, group, day},
+		{func() error {
+			return m.ChangeGroup(t.Context(), messages.GroupChange{JID: group, Ephemeral: &hour, At: time.Now()})
+		}, group, hour},
+		{func() error { return nil }, ben, 0},
+		{func() error { return m.ChangeChat(t.Context(), "99@lid", messages.ChatChange{Ephemeral: &day}) }, "99@lid", day},
+		// It turns out who that is.
+		{func() error { return m.SavePeople(t.Context(), []messages.Person{{JID: ben, LID: "99@lid"}}) }, ben, day},
+		{func() error { return nil }, ann, hour},
+	} {
+		must(t, step.change())
+		for range 2 {
+			if got, err := m.Expiry(t.Context(), step.chat); err != nil || got != uint32(step.want/time.Second) {
+				t.Errorf("after %d, messages to %s disappear after %d s, %v", n, step.chat, got, err)
+			}
+		}
+	}
+}
+
+func exec(db *sql.DB, query string, args ...any) error {
+	_, err := db.Exec(query, args...)
+	return err
+}
+
 func testPeople(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
@@ -532,7 +636,7 @@ func testMerging(t *testing.T, open opener) {
 		t.Errorf("found %q, %v", texts(found), err)
 	}
 	// What was under way meanwhile is found where it is now.
-	must(t, m.Acknowledged(t.Context(), lid, "mine", mine.At.Add(time.Minute)))
+	must(t, acknowledged(t, m, lid, "mine", mine.At.Add(time.Minute)))
 	if p, err := m.Progress(t.Context(), ann, "mine"); err != nil || !p.At.Equal(mine.At.Add(time.Minute)) {
 		t.Errorf("got %+v, %v", p, err)
 	}

@@ -8,6 +8,7 @@ import (
 // Known reports whether a message ever came from a chat or reached WhatsApp for it. chat is
 // a JID in either form.
 func (m *Messages) Known(ctx context.Context, chat string) (known bool, err error) {
+	m.Settle(ctx)
 	chat = clean(chat)
 	err = m.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM "messages"
 		WHERE ("chat" = $1 OR "chat" IN (SELECT "jid" FROM "chats" WHERE "lid" = $2))

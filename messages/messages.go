@@ -11,6 +11,7 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"switchboard/engine"
@@ -129,7 +130,16 @@ type Messages struct {
 
 	engine string // which one, where it matters: in searching
 
-	writing sync.Mutex
+	writing  sync.Mutex
+	fresh    int          // messages with words that are not in the index, of which writing is the lock
+	queuedAt atomic.Int64 // Unix nanoseconds when a message was last stored to be sent
+
+	expiries expiries
+
+	gather   sync.Mutex
+	gathered *batch              // what is to be written with what comes next
+	underway map[*batch]struct{} // what is being written
+	armed    bool                // a timer looks after what gathered
 
 	mu  sync.Mutex
 	seq int64 // the latest number of a row; 0 before the first is asked for
@@ -138,7 +148,7 @@ type Messages struct {
 // New returns the store in db, which has the instance migrations applied and stays the
 // caller's to close.
 func New(db *sql.DB, opts ...Option) *Messages {
-	m := &Messages{db: db, engine: engine.Behind(db)}
+	m := &Messages{db: db, engine: engine.Behind(db), underway: map[*batch]struct{}{}, fresh: fewWords} // others may be there
 	for _, opt := range opts {
 		opt(m)
 	}

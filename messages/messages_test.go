@@ -88,10 +88,15 @@ func exercise(t *testing.T, open opener) {
 		"reactions":                             testReactions,
 		"receipts":                              testReceipts,
 		"polls":                                 testPolls,
+		"what gathers is written together":      testWhatGathersIsWrittenTogether,
+		"what gathers does not wait for others": testWhatGathersDoesNotWaitForOthers,
+		"one change spoils no other":            testOneChangeSpoilsNoOther,
 		"unread":                                testUnread,
 		"chats":                                 testChats,
 		"in a chat":                             testInChat,
 		"search":                                testSearch,
+		"search while words gather":             testSearchWhileWordsGather,
+		"expiry":                                testExpiry,
 		"people":                                testPeople,
 		"groups":                                testGroups,
 		"calls":                                 testCalls,
@@ -252,12 +257,20 @@ func testDeliveryIsOfMyMessagesOnly(t *testing.T, open opener) {
 	}
 }
 
+// acknowledged returns when it is written that WhatsApp took a message.
+func acknowledged(t *testing.T, m *messages.Messages, chat, id string, at time.Time, events ...messages.Event) (err error) {
+	t.Helper()
+	m.Acknowledged(chat, id, at, func(failed error) { err = failed }, events...)
+	m.Settle(t.Context())
+	return err
+}
+
 func testASendFromQueueToAnswer(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
 	save(t, m, outgoing("A", "how are you?"))
 	at := time.Unix(1_700_000_005, 0)
-	if err := m.Acknowledged(t.Context(), ann, "A", at); err != nil {
+	if err := acknowledged(t, m, ann, "A", at); err != nil {
 		t.Fatal(err)
 	}
 	reply := incoming("B", "fine")
@@ -395,7 +408,7 @@ func testFence(t *testing.T, open opener) {
 		return []error{
 			m.Save(t.Context(), msg), m.SavePeople(t.Context(), []messages.Person{{JID: "a@s.whatsapp.net", Name: "Ada"}}),
 			m.NameChat(t.Context(), "g@g.us", "Group"), m.SetDelivery(t.Context(), msg.Chat, []string{msg.ID}, messages.Read),
-			m.Acknowledged(t.Context(), msg.Chat, msg.ID, time.Now()), m.FailQueued(t.Context()),
+			acknowledged(t, m, msg.Chat, msg.ID, time.Now()), m.FailQueued(t.Context()),
 		}
 	}
 	fence = closed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,13 +60,42 @@ func (m *Messages) Emit(ctx context.Context, events ...Event) error {
 }
 
 // write is a transaction that runs f, and puts events into the outbox if f says that it
-// changed something.
+// changed something. What gathered meanwhile goes with it.
 func (m *Messages) write(ctx context.Context, what string, events []Event, f func(*sql.Tx) (changed bool, err error)) error {
+	defer m.lock()()
+	alone := []change{{what: what, events: events, do: f}}
+	b := m.take()
+	if b == nil {
+		return m.commit(ctx, what, alone)
+	}
+	if m.commit(ctx, what, slices.Concat(b.changes, alone)) == nil {
+		m.end(b, func(change) error { return nil })
+		return nil
+	}
+	// Whichever of them spoiled it, it does so for itself only.
+	go func() {
+		defer m.lock()()
+		m.settle(b)
+	}()
+	return m.commit(ctx, what, alone)
+}
+
+// commit writes changes in one transaction, with their events.
+func (m *Messages) commit(ctx context.Context, what string, all []change) error {
 	put := false
-	err := m.transact(ctx, what, func(tx *sql.Tx) error {
-		changed, err := f(tx)
-		if err != nil || !changed || m.outbox == nil || len(events) == 0 {
-			return err
+	err := m.tx(ctx, what, func(tx *sql.Tx) error {
+		var events []Event
+		for _, c := range all {
+			changed, err := c.do(tx)
+			if err != nil {
+				return err
+			}
+			if changed {
+				events = append(events, c.events...)
+			}
+		}
+		if m.outbox == nil || len(events) == 0 {
+			return nil
 		}
 		put = true
 		return m.outbox.Put(ctx, tx, events)

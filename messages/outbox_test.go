@@ -83,7 +83,7 @@ func testAnEventGoesWithWhatIsNew(t *testing.T, open opener) {
 			t.Fatal(err)
 		}
 	}
-	must(t, m.Acknowledged(t.Context(), ann, "C", time.Time{}, event(t, "sent"))) // although it is read already
+	must(t, acknowledged(t, m, ann, "C", time.Time{}, event(t, "sent"))) // although it is read already
 	if got, want := events(), []string{"first A", "first B", "first read", "sent"}; !slices.Equal(got, want) || b.woken != len(want) {
 		t.Fatalf("got %q, woken %d times; want %q", got, b.woken, want)
 	}

@@ -258,6 +258,7 @@ func (m *Messages) Undecryptable(ctx context.Context) (n int, err error) {
 
 // query reads messages with their reactions.
 func (m *Messages) query(ctx context.Context, text, rest string, args ...any) ([]Message, error) {
+	m.Settle(ctx)
 	all, err := m.rows(ctx, `SELECT `+text+`, `+messageColumns+fromMessages+rest, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read messages: %w", err)

@@ -61,6 +61,12 @@ WHERE (excluded."lid" <> '' AND excluded."lid" <> "contacts"."lid")
 // with what is new.
 func (m *Messages) Save(ctx context.Context, msg Message, events ...Event) error {
 	ctx = m.brief(ctx)
+	if !msg.FromMe {
+		defer m.expiries.forget() // its sender may be another one than it seemed; see merge
+	}
+	if msg.Status == Queued {
+		m.queuedAt.Store(time.Now().UnixNano())
+	}
 	return m.write(ctx, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) })
 }
 
@@ -70,6 +76,7 @@ func (m *Messages) SaveAll(ctx context.Context, all []Message) error {
 	if len(all) == 0 {
 		return nil
 	}
+	defer m.expiries.forget()
 	return m.transact(ctx, "save messages", func(tx *sql.Tx) error {
 		for _, msg := range all {
 			if _, err := m.save(ctx, tx, msg, false); err != nil {
@@ -95,6 +102,11 @@ func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message, live bool)
 		msg.Forwarded, msg.ViewOnce, about, msg.Admin))
 	if err != nil || !fresh {
 		return false, err
+	}
+	if msg.Text != "" {
+		if err := m.unindexed(ctx, tx); err != nil {
+			return false, err
+		}
 	}
 	folded, err := fold(ctx, tx, msg)
 	if err != nil {
@@ -144,6 +156,7 @@ func (m *Messages) SavePeople(ctx context.Context, all []Person) error {
 	if len(all) == 0 {
 		return nil
 	}
+	defer m.expiries.forget()
 	return m.transact(ctx, "save contacts", func(tx *sql.Tx) error {
 		for _, p := range all {
 			if err := saveContact(ctx, tx, p); err != nil {
@@ -173,13 +186,23 @@ func (m *Messages) brief(ctx context.Context) context.Context {
 	return ctx
 }
 
-func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) error) error {
-	if m.engine == engine.SQLite {
-		// One transaction writes at a time; SQLite itself would have the others sleep and look
-		// again.
-		m.writing.Lock()
-		defer m.writing.Unlock()
+// lock waits until nobody else writes, where one transaction can at a time: SQLite itself
+// would have the others sleep and look again.
+func (m *Messages) lock() (unlock func()) {
+	if m.engine != engine.SQLite {
+		return func() {}
 	}
+	m.writing.Lock()
+	return m.writing.Unlock
+}
+
+func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) error) error {
+	defer m.lock()()
+	return m.tx(ctx, what, f)
+}
+
+// tx is a transaction of whoever has the lock.
+func (m *Messages) tx(ctx context.Context, what string, f func(*sql.Tx) error) error {
 	tx, err := m.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

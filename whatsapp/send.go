@@ -123,9 +123,7 @@ func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Messa
 	if at.Equal(msg.At) { // as most are
 		at = time.Time{}
 	}
-	if err := s.messages.Acknowledged(ctx, msg.Chat, msg.ID, at, told...); err != nil {
-		s.log.Error("acknowledged send not stored", "error", err)
-	}
+	s.messages.Acknowledged(msg.Chat, msg.ID, at, func(err error) { s.log.Error("acknowledged send not stored", "error", err) }, told...)
 	return instances.Sent{ID: msg.ID, Chat: msg.Chat, At: answer.Timestamp}, nil
 }
 

@@ -253,6 +253,9 @@ func (s *Session) Close() {
 		case <-ended:
 		case <-time.After(5 * time.Second): // an automatic answer waits for WhatsApp
 		}
+		last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		s.messages.Settle(last)
 	})
 }
 
