@@ -11,14 +11,82 @@ import (
 
 // Each message that goes out has whatsmeow read and write anew, for every device it is for,
 // the identity that it has read and written with the message before, and read a token that
-// changes once in weeks: a third of what a send costs. What is below remembers them.
+// changes once in weeks: a third of what a send costs. It also reads the session that the
+// message before has written. What is below remembers them.
 
 // How much is remembered.
 const (
 	maxIdentities = 512
 	maxTokens     = 256
 	tokenTime     = 30 * time.Second
+	maxSessions   = 32
+	maxSession    = 8 << 10 // bytes
 )
+
+// reading is a context for a query. The driver of SQLite asks each for its error, also one
+// that never ends, and a context of a send may take its time to tell that.
+func reading(ctx context.Context) context.Context {
+	if ctx.Done() == nil {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
+// kept are sessions as the latest send has written them, outside of any transaction that may
+// be undone. Whoever writes one otherwise, or deletes it, has it forgotten before. All of that
+// happens within the turn. The zero value keeps none yet.
+type kept struct {
+	mu       sync.Mutex
+	sessions map[string][]byte
+}
+
+// all returns the sessions at addresses, nil unless every one is kept.
+func (k *kept) all(addresses []string) map[string][]byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(addresses) == 0 || len(addresses) > len(k.sessions) {
+		return nil
+	}
+	found := make(map[string][]byte, len(addresses))
+	for _, a := range addresses {
+		session, known := k.sessions[a]
+		if !known {
+			return nil
+		}
+		found[a] = session
+	}
+	return found
+}
+
+func (k *kept) keep(all map[string][]byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(all) > maxSessions {
+		return
+	}
+	if k.sessions == nil || len(k.sessions)+len(all) > maxSessions {
+		k.sessions = make(map[string][]byte, len(all))
+	}
+	for address, session := range all {
+		if len(session) <= maxSession {
+			k.sessions[address] = session
+		}
+	}
+}
+
+func (k *kept) forget(addresses ...string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, a := range addresses {
+		delete(k.sessions, a)
+	}
+}
+
+func (k *kept) clear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.sessions)
+}
 
 // identities is a store of identities that a send neither reads nor writes when they are what
 // a send has written before. A decryption, whose transaction may be undone, goes to the
@@ -60,7 +128,7 @@ func (i *identities) IsTrustedIdentity(ctx context.Context, address string, key 
 		return true, nil
 	}
 	err = i.guard.try(ctx, func() error {
-		trusted, err = i.IdentityStore.IsTrustedIdentity(ctx, address, key)
+		trusted, err = i.IdentityStore.IsTrustedIdentity(reading(ctx), address, key)
 		return err
 	})
 	return trusted, err
@@ -116,7 +184,7 @@ func (t *tokens) GetPrivacyToken(ctx context.Context, user types.JID) (*store.Pr
 	r, found := t.read[user]
 	t.mu.Unlock()
 	if !found || time.Now().After(r.until) {
-		token, err := t.PrivacyTokenStore.GetPrivacyToken(ctx, user)
+		token, err := t.PrivacyTokenStore.GetPrivacyToken(reading(ctx), user)
 		if err != nil {
 			return nil, err
 		}
@@ -149,4 +217,48 @@ func (t *tokens) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	clear(t.read)
+}
+
+// salts is a store of the account's salt for people who are written to without a token, read
+// with each message to them, that remembers it for a moment.
+type salts struct {
+	store.NCTSaltStore
+
+	mu    sync.Mutex
+	round int // how often it was forgotten
+	salt  []byte
+	until time.Time
+}
+
+func (s *salts) GetNCTSalt(ctx context.Context) ([]byte, error) {
+	s.mu.Lock()
+	salt, until, round := s.salt, s.until, s.round
+	s.mu.Unlock()
+	if time.Now().Before(until) {
+		return salt, nil
+	}
+	salt, err := s.NCTSaltStore.GetNCTSalt(reading(ctx))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && round == s.round {
+		s.salt, s.until = salt, time.Now().Add(tokenTime)
+	}
+	return salt, err
+}
+
+func (s *salts) PutNCTSalt(ctx context.Context, salt []byte) error {
+	defer s.forget()
+	return s.NCTSaltStore.PutNCTSalt(ctx, salt)
+}
+
+func (s *salts) DeleteNCTSalt(ctx context.Context) error {
+	defer s.forget()
+	return s.NCTSaltStore.DeleteNCTSalt(ctx)
+}
+
+func (s *salts) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.salt, s.until = nil, time.Time{}
+	s.round++
 }

@@ -118,3 +118,33 @@ func TestTokensAreReadNowAndThen(t *testing.T) {
 		t.Errorf("got %+v after %d reads", got, c.reads)
 	}
 }
+
+// grain is the salt in the database.
+type grain struct {
+	salt  []byte
+	reads int
+}
+
+func (g *grain) GetNCTSalt(context.Context) ([]byte, error)      { g.reads++; return g.salt, nil }
+func (g *grain) PutNCTSalt(_ context.Context, salt []byte) error { g.salt = salt; return nil }
+func (g *grain) DeleteNCTSalt(context.Context) error             { g.salt = nil; return nil }
+
+func TestTheSaltIsReadNowAndThen(t *testing.T) {
+	t.Parallel()
+	g := &grain{}
+	s := &salts{NCTSaltStore: g}
+	for n, change := range []func(context.Context) error{
+		func(context.Context) error { return nil },
+		func(ctx context.Context) error { return s.PutNCTSalt(ctx, []byte{1}) },
+		s.DeleteNCTSalt,
+	} {
+		if err := change(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if salt, err := s.GetNCTSalt(t.Context()); err != nil || string(salt) != string(g.salt) || g.reads != n+1 {
+				t.Errorf("got %v after %d reads, %v", salt, g.reads, err)
+			}
+		}
+	}
+}

@@ -15,7 +15,7 @@
 // message out: see Send.
 //
 // Nothing in whatsmeow or libsignal is changed. The guard stands in front of the two stores
-// that whatsmeow reads and writes sessions through, and of two that it asks the same again
+// that whatsmeow reads and writes sessions through, and of others that it asks the same again
 // with every message. It needs Client.EnableDecryptedEventBuffer,
 // since whatsmeow then decrypts inside EventBuffer.DoDecryptionTxn, which has a beginning and
 // an end.
@@ -97,6 +97,11 @@ func (g *Guard) attach(device *store.Device) {
 	if inner := device.MsgSecrets; inner != nil {
 		if _, done := inner.(*secrets); !done {
 			device.MsgSecrets = &secrets{MsgSecretStore: inner, guard: g}
+		}
+	}
+	if inner := device.NCTSalt; inner != nil {
+		if _, done := inner.(*salts); !done {
+			device.NCTSalt = &salts{NCTSaltStore: inner}
 		}
 	}
 	if inner := device.EventBuffer; inner != nil {

@@ -13,6 +13,7 @@ import (
 type sessions struct {
 	store.SessionStore
 	guard *Guard
+	kept  kept
 }
 
 func (s *sessions) GetSession(ctx context.Context, address string) (session []byte, err error) {
@@ -41,7 +42,12 @@ func (s *sessions) GetManySessions(ctx context.Context, addresses []string) (fou
 		h.ask(addresses)
 	}
 	err = s.guard.read(ctx, addresses, func() error {
-		found, err = s.SessionStore.GetManySessions(ctx, addresses)
+		if s.guard.sends(ctx) {
+			if found = s.kept.all(addresses); found != nil {
+				return nil
+			}
+		}
+		found, err = s.SessionStore.GetManySessions(reading(ctx), addresses)
 		return err
 	})
 	return found, err
@@ -56,7 +62,12 @@ func (s *sessions) PutSession(ctx context.Context, address string, session []byt
 			return err
 		}
 	}
+	return s.write(ctx, address, session)
+}
+
+func (s *sessions) write(ctx context.Context, address string, session []byte) error {
 	return s.guard.write(ctx, []string{address}, func() error {
+		s.kept.forget(address)
 		return s.guard.try(ctx, func() error { return s.SessionStore.PutSession(ctx, address, session) })
 	})
 }
@@ -67,17 +78,29 @@ func (s *sessions) PutManySessions(ctx context.Context, all map[string][]byte) e
 			return err
 		}
 	}
-	return s.guard.write(ctx, slices.Collect(maps.Keys(all)), func() error {
-		return s.SessionStore.PutManySessions(ctx, all)
+	addresses := slices.Collect(maps.Keys(all))
+	return s.guard.write(ctx, addresses, func() error {
+		s.kept.forget(addresses...)
+		err := s.SessionStore.PutManySessions(ctx, all)
+		if err == nil && s.guard.sends(ctx) {
+			s.kept.keep(all)
+		}
+		return err
 	})
 }
 
 func (s *sessions) DeleteSession(ctx context.Context, address string) error {
-	return s.guard.within(ctx, func() error { return s.SessionStore.DeleteSession(ctx, address) })
+	return s.guard.within(ctx, func() error {
+		s.kept.forget(address)
+		return s.SessionStore.DeleteSession(ctx, address)
+	})
 }
 
 func (s *sessions) DeleteAllSessions(ctx context.Context, phone string) error {
-	return s.guard.within(ctx, func() error { return s.SessionStore.DeleteAllSessions(ctx, phone) })
+	return s.guard.within(ctx, func() error {
+		s.kept.clear()
+		return s.SessionStore.DeleteAllSessions(ctx, phone)
+	})
 }
 
 func (s *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
@@ -86,7 +109,10 @@ func (s *sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error 
 		i.forget()
 	}
 	return s.guard.persist(ctx, func() error {
-		return s.guard.within(ctx, func() error { return s.SessionStore.MigratePNToLID(ctx, pn, lid) })
+		return s.guard.within(ctx, func() error {
+			s.kept.clear()
+			return s.SessionStore.MigratePNToLID(ctx, pn, lid)
+		})
 	})
 }
 
