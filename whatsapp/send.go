@@ -64,24 +64,28 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	msg.Chat, msg.ChatLID = a.forms(ctx, out.to, types.EmptyJID)
 	msg.Sender, msg.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
 	a.describe(ctx, &msg, what)
-	if err := s.messages.Save(ctx, msg); engine.Full(err) {
-		s.noteFull(true)
-		return instances.Sent{}, fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", err)
-	} else if err != nil {
-		return instances.Sent{}, err
-	}
-	// From here on the caller's time is only how long he waits.
+	// It is encrypted while it is being stored, and goes out when it is stored. From then on
+	// the caller's time is only how long he waits.
 	type outcome struct {
 		sent instances.Sent
 		err  error
 	}
 	done := make(chan outcome, 1)
-	go func() {
-		ctx, cancel := s.lasting(ctx)
+	lasting, cancel := s.lasting(ctx)
+	wait := newGate(lasting)
+	s.spare.run(func() {
 		defer cancel()
-		sent, err := s.transmit(ctx, out, msg)
+		sent, err := s.transmit(wait, out, msg)
 		done <- outcome{sent, err}
-	}()
+	})
+	err = s.messages.Save(ctx, msg)
+	wait.open(err)
+	if engine.Full(err) {
+		s.noteFull(true)
+		return instances.Sent{}, fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", err)
+	} else if err != nil {
+		return instances.Sent{}, err
+	}
 	select {
 	case o := <-done:
 		return o.sent, o.err
@@ -90,7 +94,7 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	}
 }
 
-// lasting is the context of a send once the message is stored: its caller does not end it.
+// lasting is the context of a send, which its caller does not end once the message is stored.
 // Where the keys are in a file, nothing does but the time that WhatsApp has for its answers,
 // since the driver of SQLite starts a goroutine for each statement that could be ended.
 func (s *Session) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -101,8 +105,8 @@ func (s *Session) lasting(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeout(ctx, sendTimeout)
 }
 
-// transmit sends a message that is stored, and stores what became of it.
-func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Message) (instances.Sent, error) {
+// transmit sends a message as soon as it is stored, and stores what became of it.
+func (s *Session) transmit(ctx *gate, out outgoing, msg messages.Message) (instances.Sent, error) {
 	var answer whatsmeow.SendResponse
 	err := out.a.guard.Send(ctx, out.to, func(ctx context.Context) (err error) {
 		answer, err = out.a.client.SendMessage(ctx, out.to, out.message,
@@ -110,6 +114,9 @@ func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Messa
 		return err
 	})
 	if err != nil {
+		if stored := ctx.stored(); stored != nil {
+			return instances.Sent{}, stored // whoever stores it tells
+		}
 		s.log.Warn("send failed", "error", scrub(err.Error()))
 		err = s.sendFault(err)
 		why := fault.MessageOf(err)

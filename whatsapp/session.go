@@ -72,6 +72,7 @@ type Session struct {
 	bucket     func(settings.Bucket) (Bucket, error)
 	arrivals   chan *arrival // what may have to be answered by itself
 	tidy       chan struct{} // the settings changed
+	spare      spare
 
 	ctx      context.Context // of everything that goes on until Close
 	cancel   context.CancelFunc
@@ -124,7 +125,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		pace:    usualPace, onStatus: o.OnStatus, bucket: o.Bucket,
 		inbox: make(chan func(*keeper), 64),
 		stop:  make(chan struct{}), done: make(chan struct{}),
-		fetch: newFetcher(o.Media, o.MediaSpace), arrivals: make(chan *arrival, automaticWaiting), tidy: make(chan struct{}, 1),
+		fetch: newFetcher(o.Media, o.MediaSpace), arrivals: make(chan *arrival, automaticWaiting), tidy: make(chan struct{}, 1), spare: make(spare),
 		changed: make(chan struct{}),
 		report:  instances.Report{Status: instances.Starting},
 	}
