@@ -40,23 +40,42 @@ func ofRegion(region string) (country, bool) {
 	if len(region) != 2 {
 		return country{}, false
 	}
-	return find(" " + region + "\t")
+	return readAt(find(" " + region + "\t"))
 }
 
 // ofCode finds the main country of a calling code.
 func ofCode(code string) (country, bool) {
-	if table[:len(code)+2] == "+"+code+" " {
-		return read(0), true
+	if at, known := places.Load(code); known {
+		return readAt(at.(int))
 	}
-	return find("\n+" + code + " ")
+	at := 0
+	if table[:len(code)+2] != "+"+code+" " {
+		at = find("\n+" + code + " ")
+	}
+	if strings.Trim(code, "0123456789") == "" {
+		places.Store(strings.Clone(code), at)
+	}
+	return readAt(at)
 }
 
-func find(text string) (country, bool) {
+// places remembers where in the table calling codes are, -1 for nowhere. There are at most a
+// thousand, since none is longer than three digits.
+var places sync.Map
+
+// find returns where the line begins in which text is, -1 if there is none.
+func find(text string) int {
 	at := strings.Index(table, text)
 	if at < 0 {
+		return -1
+	}
+	return strings.LastIndexByte(table[:at+1], '\n') + 1
+}
+
+func readAt(place int) (country, bool) {
+	if place < 0 {
 		return country{}, false
 	}
-	return read(strings.LastIndexByte(table[:at+1], '\n') + 1), true
+	return read(place), true
 }
 
 // read reads the line that begins there.
