@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -29,13 +30,16 @@ import (
 
 // BenchmarkSends compares texts that go through the REST API with texts that the bare
 // whatsmeow client sends, on the same simulated network, the same engine and the same
-// machine, turn by turn, so that whatever else the machine does hits both.
+// machine, turn by turn, so that whatever else the machine does hits both. A number reaches
+// the network over TCP, as everything outside of the network's process has to. The bare client
+// is there twice: once over TCP as well ("tcp"), and once with a pipe within the process
+// ("bare"), which nothing but simulated phones has.
 func BenchmarkSends(b *testing.B) {
 	for _, flying := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("%d in flight", flying), func(b *testing.B) {
 			n := newLinked(b)
-			bare, ann, ben := bareClient(b), newPhone(b, "Ann"), newPhone(b, "Ben")
-			toBen := types.NewJID(ben.Number(), types.DefaultUserServer)
+			bare, distant := bareClient(b, network.PhoneTransport()), bareClient(b, overTCP())
+			ann, ben, cid := newPhone(b, "Ann"), newPhone(b, "Ben"), newPhone(b, "Cid")
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: flying}}
 			b.Cleanup(client.CloseIdleConnections)
 			const usual = "hello, this is a text as people write them"
@@ -52,12 +56,16 @@ func BenchmarkSends(b *testing.B) {
 					b.Errorf("answer %d", res.StatusCode)
 				}
 			}
-			direct := func(text string) {
-				m := &waE2E.Message{Conversation: &text}
-				if _, err := bare.SendMessage(context.Background(), toBen, m); err != nil {
-					b.Error(err)
+			with := func(c *whatsmeow.Client, to *phone.Phone) func(string) {
+				jid := types.NewJID(to.Number(), types.DefaultUserServer)
+				return func(text string) {
+					m := &waE2E.Message{Conversation: &text}
+					if _, err := c.SendMessage(context.Background(), jid, m); err != nil {
+						b.Error(err)
+					}
 				}
 			}
+			direct, viaTCP := with(bare, ben), with(distant, cid)
 			const turn = 100
 			turns := 0
 			// What one has sent is delivered before the other's turn, which it would slow down.
@@ -76,15 +84,22 @@ func BenchmarkSends(b *testing.B) {
 			for range 2 { // sessions are made, caches filled
 				lapOf(rest, ann)
 				lapOf(direct, ben)
+				lapOf(viaTCP, cid)
 			}
-			var viaREST, viaClient lap
+			var viaREST, viaClient, viaDistant lap
 			for b.Loop() {
 				viaClient.add(lapOf(direct, ben))
 				viaREST.add(lapOf(rest, ann))
+				viaDistant.add(lapOf(viaTCP, cid))
 			}
 			b.ReportMetric(viaREST.rate(), "rest/s")
 			b.ReportMetric(viaClient.rate(), "bare/s")
 			b.ReportMetric(100*viaREST.rate()/viaClient.rate(), "%of-bare")
+			b.ReportMetric(viaDistant.rate(), "tcp/s")
+			b.ReportMetric(100*viaREST.rate()/viaDistant.rate(), "%of-tcp")
+			b.ReportMetric(viaDistant.quantile(50), "tcp-p50-ms")
+			b.ReportMetric(viaDistant.quantile(99), "tcp-p99-ms")
+			b.ReportMetric(viaDistant.cost(), "tcp-cpu-ms")
 			b.ReportMetric(viaREST.quantile(50), "rest-p50-ms")
 			b.ReportMetric(viaREST.quantile(99), "rest-p99-ms")
 			b.ReportMetric(viaClient.quantile(50), "bare-p50-ms")
@@ -146,8 +161,16 @@ func flight(count, flying int, do func()) lap {
 	return l
 }
 
+// overTCP reaches the simulated network as a number does.
+func overTCP() http.RoundTripper {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", network.Addr())
+	}
+	return &http.Transport{DialContext: dial, DialTLSContext: dial}
+}
+
 // bareClient is whatsmeow as it comes, linked to a phone of its own.
-func bareClient(b *testing.B) *whatsmeow.Client {
+func bareClient(b *testing.B, transport http.RoundTripper) *whatsmeow.Client {
 	b.Helper()
 	file := engine.At(filepath.Join(b.TempDir(), "bare"))
 	if err := file.Create(); err != nil {
@@ -167,7 +190,7 @@ func bareClient(b *testing.B) *whatsmeow.Client {
 		b.Fatal(err)
 	}
 	c := whatsmeow.NewClient(device, waLog.Noop)
-	way := &http.Client{Transport: network.PhoneTransport()}
+	way := &http.Client{Transport: transport}
 	c.SetPreLoginHTTPClient(way)
 	c.SetWebsocketHTTPClient(way)
 	c.SetMediaHTTPClient(way)
