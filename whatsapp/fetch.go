@@ -225,8 +225,11 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File, waits bool) (me
 			return messages.File{}, ctx.Err()
 		}
 		now, err := s.messages.MediaNamed(ctx, f.File)
-		if err == nil && now.State != messages.Stored {
-			err = fault.New(fault.Unavailable, "This file could not be fetched from WhatsApp: "+now.Error)
+		switch {
+		case err == nil && now.State == messages.Gone:
+			err = fault.New(fault.NotFound, now.Error)
+		case err == nil && now.State != messages.Stored:
+			err = fault.Wrap(fault.Unavailable, "This file could not be fetched from WhatsApp: "+now.Error, ErrMedia)
 		}
 		return now, err
 	}
@@ -332,7 +335,7 @@ func (s *Session) download(ctx context.Context, f messages.File) (size int64, er
 
 var (
 	errTooLarge = fault.New(fault.Invalid, "This file is larger than its sender says, or than the settings allow.")
-	errNoSpace  = fault.New(fault.Unavailable, "There is no room for this file: the media of this number have reached their limit.")
+	errNoSpace  = fault.Wrap(fault.Unavailable, "There is no room for this file: the media of this number have reached their limit.", ErrMedia)
 )
 
 // bounded is a file to which only so much is written. What a message says about its size is
