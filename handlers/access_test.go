@@ -80,7 +80,7 @@ var panelRoutes = map[access]string{
 var apiRoutes = map[access]string{
 	signed: `GET /openapi.json   GET /stats   GET /instances   GET /events`,
 	looks: `
-		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/settings   GET /instances/{id}/logs
+		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/bucket   GET /instances/{id}/settings   GET /instances/{id}/logs
 		GET /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}
 		GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		POST /instances/{id}/user/lookup   GET /instances/{id}/user/blocked   GET /instances/{id}/user/resolve   GET /instances/{id}/community/groups

@@ -190,7 +190,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Logs:      logsIn(s.dir),
 		Usage:     sampler, Reconnects: again.count,
 		API: api.New(api.Options{
-			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, CheckBucket: checkBucket(c), Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
+			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, CheckBucket: checkBucket(c), MediaBacklog: messageReader{databases}.MediaBacklog, Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
 				return sampler.Of(string(id), pid)
 			}, Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
 		}),

@@ -20,6 +20,7 @@ import (
 	"switchboard/auth"
 	"switchboard/instances"
 	"switchboard/journal"
+	"switchboard/messages"
 	"switchboard/resources"
 	"switchboard/settings"
 )
@@ -83,7 +84,9 @@ type Options struct {
 	Settings Settings
 	// CheckBucket tries whether media can be kept in a bucket; a fault says why they cannot.
 	CheckBucket func(ctx context.Context, b settings.Bucket) error
-	Webhooks    Webhooks
+	// MediaBacklog is what waits to be put into a number's bucket.
+	MediaBacklog func(ctx context.Context, id instances.ID) (messages.Backlog, error)
+	Webhooks     Webhooks
 	// Usage is what the process of a number uses; false when that is not known.
 	Usage func(id instances.ID, pid int) (resources.Usage, bool)
 	// Logs is where the process of a number writes its log.
@@ -155,6 +158,7 @@ func newServer(o Options) *server {
 
 	s.mux.Get("/instances/{id}/settings", s.answer(s.showHabits))
 	s.mux.Patch("/instances/{id}/settings", s.answer(s.changeHabits))
+	s.mux.Get("/instances/{id}/bucket", s.answer(s.showBucket))
 	s.mux.Post("/instances/{id}/bucket/check", s.answer(s.checkBucket))
 
 	for _, below := range []string{"", "/instances/{id}"} { // for all numbers, for one

@@ -22,6 +22,7 @@ import (
 	"switchboard/instances"
 	"switchboard/journal"
 	"switchboard/keys"
+	"switchboard/messages"
 	"switchboard/resources"
 	"switchboard/settings"
 	"switchboard/settings/settingstest"
@@ -194,6 +195,7 @@ type site struct {
 	database                     *sql.DB
 	owner, operator, other, look string // tokens
 	log                          journal.Log
+	backlog                      messages.Backlog
 	checkBucket                  func(settings.Bucket) error
 }
 
@@ -226,8 +228,9 @@ func (s *site) options() Options {
 		Usage: func(_ instances.ID, pid int) (resources.Usage, bool) {
 			return resources.Usage{CPUPercent: 1.5, RSSBytes: 19 << 20, OwnBytes: 6 << 20, OpenFiles: 21}, pid == 4711
 		},
-		Logs:        func(instances.ID) journal.Log { return s.log },
-		CheckBucket: func(_ context.Context, b settings.Bucket) error { return s.checkBucket(b) },
+		Logs:         func(instances.ID) journal.Log { return s.log },
+		MediaBacklog: func(context.Context, instances.ID) (messages.Backlog, error) { return s.backlog, nil },
+		CheckBucket:  func(_ context.Context, b settings.Bucket) error { return s.checkBucket(b) },
 	}
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"switchboard/fault"
 	"switchboard/settings"
@@ -49,6 +50,46 @@ func (b *bucket) set(m *settings.Media) error {
 		return errors.Join(all...)
 	}
 	return err
+}
+
+// kept is where the media of a number lie, and what waits to be put there.
+type kept struct {
+	Bucket  *bucket  `json:"bucket"`
+	Earlier []string `json:"earlier"`
+	Waiting *waiting `json:"waiting"`
+}
+
+type waiting struct {
+	Files int        `json:"files"`
+	Bytes int64      `json:"bytes"`
+	Since *time.Time `json:"since"`
+	Error string     `json:"error"`
+}
+
+func (s *server) showBucket(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.Instances.Get(viewer(r), instanceID(r))
+	if err != nil {
+		return err
+	}
+	set, err := s.Settings.Get(r.Context(), inst.ID)
+	if err != nil {
+		return err
+	}
+	out := kept{Bucket: bucketOf(set.Media.Bucket), Earlier: []string{}}
+	for _, e := range set.Media.Earlier {
+		out.Earlier = append(out.Earlier, e.Place())
+	}
+	if out.Bucket != nil {
+		b, err := s.MediaBacklog(r.Context(), inst.ID)
+		if err != nil {
+			return err
+		}
+		out.Waiting = &waiting{Files: b.Files, Bytes: b.Bytes, Error: b.Error}
+		if !b.Since.IsZero() {
+			out.Waiting.Since = &b.Since
+		}
+	}
+	return writeJSON(w, http.StatusOK, out)
 }
 
 // checkBucket tries the bucket of a number, with what the body changes of it.

@@ -4,9 +4,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/messages"
 	"switchboard/settings"
 )
 
@@ -25,6 +27,10 @@ func TestBucket(t *testing.T) {
 	path := "/instances/" + string(id) + "/settings"
 	check := "/instances/" + string(id) + "/bucket/check"
 	s.wantProblem(s.send(s.operator, "POST", check, `{}`), http.StatusUnprocessableEntity)
+	shown := "/instances/" + string(id) + "/bucket"
+	if got := strings.TrimSpace(s.send(s.operator, "GET", shown, "").body); got != `{"bucket":null,"earlier":[],"waiting":null}` {
+		t.Errorf("without a bucket: %s", got)
+	}
 
 	got := s.send(s.operator, "PATCH", path, `{"bucket":{"endpoint":"https://s3.example.com","name":"media","access_key":"a","secret_key":"s3cret"}}`)
 	s.wantStatus(got, http.StatusOK)
@@ -50,6 +56,11 @@ func TestBucket(t *testing.T) {
 	}
 	if got := s.send(s.operator, "GET", path, "").body; !strings.Contains(got, `"prefix":"shop"`) || strings.Contains(got, "s3cret") {
 		t.Errorf("shown is %s", got)
+	}
+	s.backlog = messages.Backlog{Files: 2, Bytes: 7, Since: time.UnixMilli(1_700_000_000_000).UTC(), Error: "The store does not answer."}
+	if got := s.send(s.operator, "GET", shown, "").body; strings.Contains(got, "s3cret") ||
+		!strings.Contains(got, `"earlier":["https://s3.example.com/media"],"waiting":{"files":2,"bytes":7,"since":"2023-11-14T22:13:20Z","error":"The store does not answer."}`) {
+		t.Errorf("with a bucket: %s", got)
 	}
 	s.wantStatus(s.send(s.operator, "PATCH", path, `{"bucket":null}`), http.StatusOK)
 	set, err := s.settings.Get(t.Context(), id)
