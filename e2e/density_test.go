@@ -36,18 +36,26 @@ func BenchmarkDensity(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	f := startFleet(b, *fleetSize, 22000)
+	logins := f.logins()
 	f.stop()
 	began := time.Now()
 	f.restart(b)
-	f.now()
-	b.ReportMetric(time.Since(began).Seconds(), "s-to-panel")
+	visitor := f.signedIn()
+	b.ReportMetric(time.Since(began).Seconds(), "s-to-signed-in")
+	if progress := visitor.find("boot"); progress != nil {
+		b.Logf("the first page says: %s", strings.TrimSpace(visitor.text(progress)))
+	}
 	f.connected()
 	b.ReportMetric(time.Since(began).Seconds(), "s-to-all-connected")
+	b.ReportMetric(float64(f.logins()-logins)/float64(*fleetSize), "logins/number")
 	pids := make([]int, 0, *fleetSize)
 	for _, n := range f.now() {
 		pids = append(pids, n.PID)
 	}
 	<-time.After(quietAfter)
+	opened := time.Now()
+	visitor.open(f.url)
+	b.ReportMetric(float64(time.Since(opened).Milliseconds()), "ms-list-page")
 
 	each := float64(len(pids)) * 1024
 	all := memoryOf(b, pids)

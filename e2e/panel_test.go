@@ -253,9 +253,15 @@ func (a *api) send(id, to, text string) {
 // nothing to a test.
 func poll(t testing.TB, what string, done func() bool, state func() string) {
 	t.Helper()
+	pollFor(t, patience, what, done, state)
+}
+
+// pollFor is poll for what may take longer than most things.
+func pollFor(t testing.TB, long time.Duration, what string, done func() bool, state func() string) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !done(); {
+	for deadline := time.Now().Add(long); !done(); {
 		if time.Now().After(deadline) {
 			last := ""
 			if state != nil {
