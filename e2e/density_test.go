@@ -23,7 +23,7 @@ var traffic = flag.Int("traffic", 0, "messages to and from each number in Benchm
 // traffic, and time over which it is watched.
 const (
 	quietAfter = 10 * time.Second
-	quietAgain = 2*time.Minute + quietAfter // memory goes back a minute after it was used, at most two
+	quietAgain = 2*time.Minute + quietAfter // memory goes back a minute after it was used, databases' after two
 	watched    = 30 * time.Second
 )
 
@@ -70,6 +70,8 @@ func BenchmarkDensity(b *testing.B) {
 	share := func(spent time.Duration) float64 { return 100 * spent.Seconds() / watched.Seconds() }
 	b.ReportMetric(share(busy(b, pids...)-before), "%core-numbers")
 	b.ReportMetric(share(busy(b, panel)-own), "%core-panel")
+	<-time.After(quietAgain - quietAfter - watched)
+	b.ReportMetric(float64(memoryOf(b, pids).private)/each, "MiB-private-later/number")
 	if *traffic == 0 {
 		return
 	}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSmallRuntime notices a version of Go for which scripts/small.sh has to be looked at
+// again: numbers would take more memory than they have to.
+func TestSmallRuntime(t *testing.T) {
+	cmd := exec.Command("../../scripts/small.sh")
+	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	out, err := cmd.Output()
+	path, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "-overlay=")
+	if err != nil || !ok {
+		t.Fatalf("it prints %q, %v", out, err)
+	}
+	changed, err := os.ReadFile(filepath.Join(filepath.Dir(path), "mspanset.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"spanSetBlockEntries = 32 ", "spanSetInitSpineCap = 8 "} {
+		if !strings.Contains(string(changed), line) {
+			t.Errorf("the runtime has no line %q", line)
+		}
+	}
+}
