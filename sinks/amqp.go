@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -51,8 +52,9 @@ func (e *exchange) Send(ctx context.Context, m Message) Answer {
 // broker is a connection. Each message under way has a channel of its own: what the broker
 // says against one of them closes its channel, and no other notices.
 type broker struct {
-	conn *amqp.Connection
-	raw  net.Conn
+	conn  *amqp.Connection
+	raw   net.Conn
+	alarm atomic.Pointer[string] // why the broker takes nothing at the moment
 
 	mu   sync.Mutex
 	free []*channel // with nothing under way
@@ -93,7 +95,17 @@ func (e *exchange) connect(ctx context.Context) (connection, error) {
 		return nil, errors.Join(ctx.Err(), err)
 	}
 	b.conn = conn
+	go b.listen(conn.NotifyBlocked(make(chan amqp.Blocking, 1)))
 	return b, nil
+}
+
+// listen notes when the broker takes nothing, until the connection ends.
+func (b *broker) listen(news <-chan amqp.Blocking) {
+	for n := range news {
+		if b.alarm.Store(nil); n.Active {
+			b.alarm.Store(&n.Reason)
+		}
+	}
 }
 
 func (b *broker) usable() bool { return !b.conn.IsClosed() }
@@ -125,20 +137,32 @@ func (b *broker) channel() (*channel, error) {
 func (b *broker) publish(ctx context.Context, e *exchange, key string, p amqp.Publishing) Answer {
 	// A broker that does not read blocks the library for good.
 	heed := context.AfterFunc(ctx, func() { _ = b.raw.Close() })
+	failed := func(err error) Answer {
+		if reason := b.alarm.Load(); reason != nil && ctx.Err() != nil {
+			return Answer{Text: excerpt([]byte("connection.blocked: " + *reason)), Error: "The broker takes nothing at the moment: it is short of memory or of disk space."}
+		}
+		return e.answer(errors.Join(ctx.Err(), err))
+	}
 	c, err := b.channel()
 	if err != nil {
 		heed()
-		return e.answer(errors.Join(ctx.Err(), err))
+		return failed(err)
 	}
 	confirmed, err := c.PublishWithDeferredConfirm(e.to.Exchange, key, true, false, p)
 	if !heed() || err != nil {
-		return e.answer(errors.Join(ctx.Err(), c.why(err)))
+		return failed(c.why(err))
 	}
 	taken, err := confirmed.WaitContext(ctx)
 	if err != nil {
 		go func() { _ = c.Close() }() // its answer would be taken for that of the next message
-		return e.answer(err)
+		return failed(err)
 	}
+	return b.verdict(c, e, key, taken)
+}
+
+// verdict is what the broker has said of the message that was under way in a channel, which
+// is free again after it.
+func (b *broker) verdict(c *channel, e *exchange, key string, taken bool) Answer {
 	// The library passes on a return before the confirmation that follows it, and why a channel
 	// is closed before it gives up what was under way.
 	select {

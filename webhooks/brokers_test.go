@@ -95,13 +95,11 @@ func (w *world) tellsNo(hooks []settings.Webhook, words ...string) {
 	}
 }
 
-// freezes checks that a broker that answers no more is not waited for, and takes events when
-// it goes on.
-func freezes(t *testing.T, to sinks.Target, freeze, thaw func()) {
-	t.Helper()
+// sends opens a sink and returns what sends an event to it and checks what is said about it.
+func sends(t *testing.T, to sinks.Target) func(id string, wait time.Duration, want string) {
 	s := sinks.Open(to, egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}))
-	defer s.Close()
-	send := func(id string, wait time.Duration, want string) {
+	t.Cleanup(s.Close)
+	return func(id string, wait time.Duration, want string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		defer cancel()
@@ -109,6 +107,13 @@ func freezes(t *testing.T, to sinks.Target, freeze, thaw func()) {
 			t.Errorf("%s: %+v, want %q", id, a, want)
 		}
 	}
+}
+
+// freezes checks that a broker that answers no more is not waited for, and takes events when
+// it goes on.
+func freezes(t *testing.T, to sinks.Target, freeze, thaw func()) {
+	t.Helper()
+	send := sends(t, to)
 	send("first", patience, "")
 	freeze()
 	defer thaw()
@@ -229,7 +234,14 @@ func TestRabbitMQ(t *testing.T) {
 		t.Errorf("the answer is %+v", a)
 	}
 	w.tellsNo(hooks, sinkstest.Password, "mistaken", "header-secret", secret)
-	freezes(t, sinks.Target{Kind: sinks.AMQP, URL: b.URL(), RoutingKey: "calls"}, b.Freeze, b.Thaw)
+	queue := sinks.Target{Kind: sinks.AMQP, URL: b.URL(), RoutingKey: "calls"}
+	send := sends(t, queue)
+	send("first", patience, "")
+	b.Fill(true)
+	send("no room", 5*time.Second, "short of memory or of disk space")
+	b.Fill(false)
+	send("last", patience, "")
+	freezes(t, queue, b.Freeze, b.Thaw)
 }
 
 func TestNATS(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -19,6 +20,7 @@ type RabbitMQ struct {
 	names *process // Erlang's service of names, without which no node starts
 	port  string
 	tls   string
+	vars  []string // of its programs
 }
 
 const rabbitConfig = `
@@ -56,15 +58,15 @@ func NewRabbitMQ(t testing.TB) *RabbitMQ {
 	write(t, at("rabbitmq.conf"), fmt.Sprintf(rabbitConfig, b.port, b.tls, at("certificate"), at("key"), Password))
 	b.process = process{t: t, dir: dir, command: func() *exec.Cmd {
 		cmd := exec.Command(program)
-		cmd.Env = append(names,
-			"detached=1", // so that the script becomes the server
-			"HOME="+dir, "RABBITMQ_CONF_ENV_FILE=/dev/null", "RABBITMQ_NODENAME=t"+b.port+"@localhost",
-			"RABBITMQ_CONFIG_FILE="+at("rabbitmq.conf"), "RABBITMQ_ENABLED_PLUGINS_FILE="+at("plugins"), "RABBITMQ_MNESIA_BASE="+at("mnesia"),
-			"RABBITMQ_LOG_BASE="+at("logs"), "RABBITMQ_GENERATED_CONFIG_DIR="+at("generated"), "RABBITMQ_DIST_PORT="+distribution,
-			"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
-		)
+		cmd.Env = slices.Concat(b.vars, []string{"detached=1"}) // so that the script becomes the server
 		return cmd
 	}}
+	b.vars = slices.Concat(names, []string{
+		"HOME=" + dir, "RABBITMQ_CONF_ENV_FILE=/dev/null", "RABBITMQ_NODENAME=t" + b.port + "@localhost",
+		"RABBITMQ_CONFIG_FILE=" + at("rabbitmq.conf"), "RABBITMQ_ENABLED_PLUGINS_FILE=" + at("plugins"), "RABBITMQ_MNESIA_BASE=" + at("mnesia"),
+		"RABBITMQ_LOG_BASE=" + at("logs"), "RABBITMQ_GENERATED_CONFIG_DIR=" + at("generated"), "RABBITMQ_DIST_PORT=" + distribution,
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
+	})
 	b.Start()
 	t.Cleanup(func() { b.Kill() })
 	return b
@@ -81,6 +83,20 @@ func (b *RabbitMQ) Start() {
 		}
 		return err
 	})
+}
+
+// Fill makes the broker think that its disk is full, or that it is not.
+func (b *RabbitMQ) Fill(full bool) {
+	b.t.Helper()
+	limit := "1000000"
+	if full {
+		limit = "1000000000000000"
+	}
+	cmd := exec.Command(find(b.t, "rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl", "rabbitmq-server"), "set_disk_free_limit", limit)
+	cmd.Env = b.vars
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.t.Fatalf("rabbitmqctl: %v: %s", err, out)
+	}
 }
 
 // URL is the broker's address, with its password.
