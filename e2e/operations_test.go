@@ -29,7 +29,7 @@ type act struct {
 // last those that end it. An operation may have several.
 func acts() []act {
 	return slices.Concat(beginning, unlinkedRefusals, linking, sendActs, messageActs, storedActs, userActs, chatActs, groupActs, newsletterActs,
-		callActs, linkedRefusals, ending)
+		callActs, linkedRefusals, beyondActs, ending)
 }
 
 // TestOperations calls every operation of the specification that concerns a number, at the
@@ -43,8 +43,8 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range gowatest.Names() {
-		if states[name] != gowatest.NotBuilt && !slices.ContainsFunc(acts(), func(a act) bool { return a.operation == name }) {
+	for name, state := range states { // another test sees to it that all are there
+		if state != gowatest.NotBuilt && !slices.ContainsFunc(acts(), func(a act) bool { return a.operation == name }) {
 			t.Errorf("%s is not tried", name)
 		}
 	}
@@ -90,10 +90,11 @@ type stage struct {
 	looked    bool // and what became of it was seen
 
 	// What acts leave for later ones.
-	group, channel string
-	challenge      json.RawMessage
-	scanned        chan error
-	frames         chan socketFrame
+	group, channel, queue string
+
+	challenge json.RawMessage
+	scanned   chan error
+	frames    chan socketFrame
 }
 
 func newStage(t *testing.T, n *network, owners *api, name string) *stage {
@@ -162,7 +163,8 @@ func (s *stage) ask(in params) answered {
 	if status != http.StatusOK {
 		s.t.Fatalf("%v: %d %s", in, status, body)
 	}
-	if err := gowatest.Check(s.operation, header.Get("Content-Type"), body); err != nil {
+	known := gowatest.Operations()[s.operation] != nil // or it is one of ours
+	if err := gowatest.Check(s.operation, header.Get("Content-Type"), body); known && err != nil {
 		s.t.Errorf("%v: %s", err, body)
 	}
 	s.asked = true
