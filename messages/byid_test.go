@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/messages"
 )
@@ -36,6 +37,24 @@ func testByIDAlone(t *testing.T, open opener) {
 		if plan := planOf(t, db, query, "ID7"); !strings.Contains(plan, "messages_id") {
 			t.Errorf("%s\nis done so:\n%s", query, plan)
 		}
+	}
+}
+
+// Whether something came before its message is looked up for each message, so it must not take
+// longer the more there are in its chat.
+func testEarlyChangesAreFoundAtOnce(t *testing.T, open opener) {
+	t.Parallel()
+	m, db := open(t)
+	for n := range 300 {
+		save(t, m, incoming(fmt.Sprint("ID", n), "text"))
+	}
+	if engine.Behind(db) == engine.Postgres {
+		if _, err := db.ExecContext(t.Context(), `ANALYZE`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if plan := planOf(t, db, messages.EarlyChanges, ann, "ID7"); !strings.Contains(plan, "messages_early") {
+		t.Errorf("they are found so:\n%s", plan)
 	}
 }
 

@@ -33,14 +33,18 @@ func fold(ctx context.Context, tx *sql.Tx, msg Message) (folded bool, err error)
 	return true, err
 }
 
+// earlyChanges finds the edits and revocations of a message that came before it. Without the
+// signs SQLite would take the index that has the order, and read the whole chat.
+const earlyChanges = `SELECT "id", "sender", "sender_lid", "kind", "text", "at", "admin" FROM "messages"
+	WHERE "chat" = $1 AND "target" = $2 AND "kind" IN ('edited', 'revoked') AND NOT "folded" ORDER BY +"at", +"seq"`
+
 // foldEarly does what edits and revocations say that came before the message which they are
 // about.
 func foldEarly(ctx context.Context, tx *sql.Tx, msg Message) error {
-	if msg.Kind == Edited || msg.Kind == Revoked {
+	if msg.Kind == Edited || msg.Kind == Revoked || msg.Status == Queued { // nobody knows of it yet
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT "id", "sender", "sender_lid", "kind", "text", "at", "admin" FROM "messages"
-		WHERE "chat" = $1 AND "target" = $2 AND "kind" IN ('edited', 'revoked') AND NOT "folded" ORDER BY "at", "seq"`, msg.Chat, msg.ID)
+	rows, err := tx.QueryContext(ctx, earlyChanges, msg.Chat, msg.ID)
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,7 @@ func exercise(t *testing.T, open opener) {
 		"places":                                testPlaces,
 		"sequence":                              testSequence,
 		"by id alone":                           testByIDAlone,
+		"early changes are found at once":       testEarlyChangesAreFoundAtOnce,
 		"forgetting":                            testForgetting,
 		"merging":                               testMerging,
 	} {
