@@ -115,8 +115,8 @@ func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events .
 // Acknowledged says that WhatsApp's server took the message at that time, zero for the time
 // that is stored; a receipt may have come before. It is called once for a message. It returns
 // at once: this is written in a moment, together with what comes next, and before anything
-// about the message is read here. If it cannot be written, failed is told.
-func (m *Messages) Acknowledged(chat, id string, at time.Time, failed func(error), events ...Event) {
+// about the message is read here. over is told then, or why it cannot be; it must not block.
+func (m *Messages) Acknowledged(chat, id string, at time.Time, over func(error), events ...Event) {
 	ctx := context.Background()
 	m.later(change{"acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
 		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
@@ -126,11 +126,7 @@ func (m *Messages) Acknowledged(chat, id string, at time.Time, failed func(error
 			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, `+taken+` WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
 				at.UnixMilli(), chat, clean(id)))
 		})
-	}, func(err error) {
-		if err != nil {
-			failed(err)
-		}
-	}})
+	}, over})
 }
 
 // taken is what a message becomes that WhatsApp's server took.

@@ -64,7 +64,7 @@ func testWhatGathersIsWrittenTogether(t *testing.T, open opener) {
 	for n := range 1000 {
 		id := string(rune('A' + n))
 		save(t, m, outgoing(id, "hello"))
-		m.Acknowledged(ann, id, time.Time{}, nil, event(t, "sent "+id))
+		m.Acknowledged(ann, id, time.Time{}, func(error) {}, event(t, "sent "+id))
 		must(t, m.Save(t.Context(), incoming("answer to "+id, "hello"), event(t, "message")))
 		if got := status(t, m, id); got != messages.SentOut {
 			t.Fatalf("WhatsApp took it, and it is %q", got)
@@ -89,7 +89,7 @@ func testWhatGathersDoesNotWaitForOthers(t *testing.T, open opener) {
 	t.Parallel()
 	m, p := withPicky(t, open, "")
 	save(t, m, outgoing("A", "hello"))
-	m.Acknowledged(ann, "A", time.Time{}, nil, event(t, "sent"))
+	m.Acknowledged(ann, "A", time.Time{}, func(error) {}, event(t, "sent"))
 	<-p.woken
 	// A receipt comes while messages are being sent.
 	save(t, m, outgoing("B", "hello"))
@@ -106,12 +106,17 @@ func testOneChangeSpoilsNoOther(t *testing.T, open opener) {
 	save(t, m, outgoing("A", "hello"))
 	save(t, m, outgoing("B", "hello"))
 	failed := make(chan error, 2)
-	m.Acknowledged(ann, "A", time.Time{}, func(err error) { failed <- err }, event(t, "sent"))
+	over := func(err error) {
+		if err != nil {
+			failed <- err
+		}
+	}
+	m.Acknowledged(ann, "A", time.Time{}, over, event(t, "sent"))
 	if err := m.Save(t.Context(), incoming("C", "hello"), event(t, "bad")); !errors.Is(err, errRefused) {
 		t.Fatalf("got %v", err)
 	}
 	<-p.woken
-	m.Acknowledged(ann, "B", time.Time{}, func(err error) { failed <- err }, event(t, "bad"))
+	m.Acknowledged(ann, "B", time.Time{}, over, event(t, "bad"))
 	must(t, m.Save(t.Context(), incoming("D", "hello"), event(t, "message")))
 	if err := <-failed; !errors.Is(err, errRefused) {
 		t.Fatalf("got %v", err)

@@ -194,7 +194,7 @@ func TestWhoAsksAgainIsAnsweredWhenAConnectionBreaks(t *testing.T) {
 			}
 			sendText(t, s, friend.Number(), "second")
 			forget(t, friend)
-			breaks := breaking(t, keys, table)
+			breaks := breaking(t, keys, "INSERT OR UPDATE", table)
 			if err := friend.SetOnline(within(t), true); err != nil {
 				t.Fatal(err)
 			}
@@ -204,9 +204,34 @@ func TestWhoAsksAgainIsAnsweredWhenAConnectionBreaks(t *testing.T) {
 	}
 }
 
-// breaking has statements that write to a table wait. The function that it returns cuts the connection
-// of the first one that does, and lets the table be used again.
-func breaking(t *testing.T, of pgtest.Database, table string) (breaks func()) {
+// The connection to the server breaks when it is stored that WhatsApp took a message: that it
+// was sent is known all the same, and not called failed after the next start.
+func TestWhatWasTakenIsKnownWhenAConnectionBreaks(t *testing.T) {
+	t.Parallel()
+	main, keys := pgtest.New(t), pgtest.New(t)
+	p, s, _ := onServer(t, main, keys)
+	friend := newPhone(t, "Friend")
+	sendText(t, s, friend.Number(), "first")
+	arrives(t, friend, 0, "first")
+	if err := friend.SetOnline(within(t), false); err != nil { // whose receipts say more
+		t.Fatal(err)
+	}
+	breaks := breaking(t, main, "UPDATE", "messages")
+	outcome := make(chan error, 1)
+	go func() {
+		_, err := s.SendText(within(t), friend.Number(), "second")
+		outcome <- err
+	}()
+	breaks()
+	if err := <-outcome; err != nil {
+		t.Fatal(err)
+	}
+	p.one("that it was sent", func(m messages.Message) bool { return m.Text == "second" && m.Status == messages.SentOut })
+}
+
+// breaking has statements that write to a table wait. The function that it returns cuts the
+// connection of the first one that does, and lets the others go on.
+func breaking(t *testing.T, of pgtest.Database, statements, table string) (breaks func()) {
 	t.Helper()
 	super, err := sql.Open("pgx", of.SuperURI)
 	if err != nil {
@@ -218,7 +243,13 @@ func breaking(t *testing.T, of pgtest.Database, table string) (breaks func()) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tx.Rollback() })
-	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE "+table+" IN SHARE MODE"); err != nil {
+	if _, err := tx.ExecContext(t.Context(), `SELECT pg_advisory_xact_lock(1)`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = super.ExecContext(t.Context(), `
+		CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END';
+		CREATE TRIGGER wait BEFORE `+statements+` ON `+table+` FOR EACH ROW EXECUTE FUNCTION wait()`)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return func() {

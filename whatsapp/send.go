@@ -71,15 +71,18 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 		err  error
 	}
 	done := make(chan outcome, 1)
-	lasting, cancel := s.lasting(ctx)
-	wait := newGate(lasting)
+	saved := make(chan struct{})
+	var notSaved error
+	stored := func() error { <-saved; return notSaved }
 	s.spare.run(func() {
+		ctx, cancel := s.lasting(ctx)
 		defer cancel()
-		sent, err := s.transmit(wait, out, msg)
+		sent, err := s.transmit(ctx, out, msg, stored)
 		done <- outcome{sent, err}
 	})
 	err = s.messages.Save(ctx, msg)
-	wait.open(err)
+	notSaved = err
+	close(saved)
 	if engine.Full(err) {
 		s.noteFull(true)
 		return instances.Sent{}, fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", err)
@@ -105,24 +108,24 @@ func (s *Session) lasting(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeout(ctx, sendTimeout)
 }
 
-// transmit sends a message as soon as it is stored, and stores what became of it.
-func (s *Session) transmit(ctx *gate, out outgoing, msg messages.Message) (instances.Sent, error) {
+// transmit sends a message as soon as it is stored, and stores what became of it. stored waits
+// for it, and tells why it could not be.
+func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Message, stored func() error) (instances.Sent, error) {
 	var answer whatsmeow.SendResponse
-	err := out.a.guard.Send(ctx, out.to, func(ctx context.Context) (err error) {
+	err := out.a.guard.SendWhen(ctx, out.to, stored, func(ctx context.Context) (err error) {
 		answer, err = out.a.client.SendMessage(ctx, out.to, out.message,
 			whatsmeow.SendRequestExtra{ID: msg.ID, Timeout: ackTimeout, MediaHandle: out.handle})
 		return err
 	})
 	if err != nil {
-		if stored := ctx.stored(); stored != nil {
-			return instances.Sent{}, stored // whoever stores it tells
+		if err := stored(); err != nil {
+			return instances.Sent{}, err // whoever stores it tells
 		}
 		s.log.Warn("send failed", "error", scrub(err.Error()))
 		err = s.sendFault(err)
 		why := fault.MessageOf(err)
-		if stored := s.messages.Failed(ctx, msg.Chat, msg.ID, why, statusEvents(msg, messages.NotSent, time.Now(), why)...); stored != nil {
-			s.log.Error("failed send not stored", "error", stored)
-		}
+		told := statusEvents(msg, messages.NotSent, time.Now(), why)
+		s.outcome(func(over func(error)) { over(s.messages.Failed(s.ctx, msg.Chat, msg.ID, why, told...)) })
 		return instances.Sent{}, err
 	}
 	told := statusEvents(msg, messages.SentOut, answer.Timestamp, "")
@@ -130,8 +133,33 @@ func (s *Session) transmit(ctx *gate, out outgoing, msg messages.Message) (insta
 	if at.Equal(msg.At) { // as most are
 		at = time.Time{}
 	}
-	s.messages.Acknowledged(msg.Chat, msg.ID, at, func(err error) { s.log.Error("acknowledged send not stored", "error", err) }, told...)
+	s.outcome(func(over func(error)) { s.messages.Acknowledged(msg.Chat, msg.ID, at, over, told...) })
 	return instances.Sent{ID: msg.ID, Chat: msg.Chat, At: answer.Timestamp}, nil
+}
+
+// outcome stores what became of a message, for which nobody waits. While the database server is
+// away or the disk is full, it tries again: else the message would be called failed after the
+// next start.
+func (s *Session) outcome(write func(over func(error))) {
+	write(func(err error) {
+		if engine.Away(err) || engine.Full(err) {
+			s.beside.Go(func() {
+				s.logNotStored(s.persist(s.ctx, func() error {
+					done := make(chan error, 1)
+					write(func(err error) { done <- err })
+					return <-done
+				}))
+			})
+			return
+		}
+		s.logNotStored(err)
+	})
+}
+
+func (s *Session) logNotStored(err error) {
+	if err != nil {
+		s.log.Error("what became of a message was not stored", "error", err)
+	}
 }
 
 func (s *Session) sendFault(err error) error {

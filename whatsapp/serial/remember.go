@@ -23,15 +23,6 @@ const (
 	maxSession    = 8 << 10 // bytes
 )
 
-// reading is a context for a query. The driver of SQLite asks each for its error, also one
-// that never ends, and a context of a send may take its time to tell that.
-func reading(ctx context.Context) context.Context {
-	if ctx.Done() == nil {
-		return context.WithoutCancel(ctx)
-	}
-	return ctx
-}
-
 // kept are sessions as the latest send has written them, outside of any transaction that may
 // be undone. Whoever writes one otherwise, or deletes it, has it forgotten before. All of that
 // happens within the turn. The zero value keeps none yet.
@@ -128,7 +119,7 @@ func (i *identities) IsTrustedIdentity(ctx context.Context, address string, key 
 		return true, nil
 	}
 	err = i.guard.try(ctx, func() error {
-		trusted, err = i.IdentityStore.IsTrustedIdentity(reading(ctx), address, key)
+		trusted, err = i.IdentityStore.IsTrustedIdentity(ctx, address, key)
 		return err
 	})
 	return trusted, err
@@ -184,7 +175,7 @@ func (t *tokens) GetPrivacyToken(ctx context.Context, user types.JID) (*store.Pr
 	r, found := t.read[user]
 	t.mu.Unlock()
 	if !found || time.Now().After(r.until) {
-		token, err := t.PrivacyTokenStore.GetPrivacyToken(reading(ctx), user)
+		token, err := t.PrivacyTokenStore.GetPrivacyToken(ctx, user)
 		if err != nil {
 			return nil, err
 		}
@@ -237,7 +228,7 @@ func (s *salts) GetNCTSalt(ctx context.Context) ([]byte, error) {
 	if time.Now().Before(until) {
 		return salt, nil
 	}
-	salt, err := s.NCTSaltStore.GetNCTSalt(reading(ctx))
+	salt, err := s.NCTSaltStore.GetNCTSalt(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && round == s.round {

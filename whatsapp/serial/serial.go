@@ -125,8 +125,25 @@ func (g *Guard) attach(device *store.Device) {
 // ErrUnreached for a message to a person: it goes out only if it could be encrypted for at
 // least one of their devices. In a group, whoever was left out asks for the message.
 func (g *Guard) Send(ctx context.Context, to types.JID, send func(context.Context) error) error {
-	person := to.Server == types.DefaultUserServer || to.Server == types.HiddenUserServer
-	h := &hold{guard: g, reach: reach{person: person}}
+	return g.SendWhen(ctx, to, nil, send)
+}
+
+// SendWhen is Send of a message that goes out only when ready has returned nil; an error of
+// ready is its own. A message to a person is encrypted meanwhile: whatsmeow writes the
+// sessions right before the message, and ready is waited for in between, when the turn is
+// given back. If it then does not go out, the step of the sessions was in vain, which the
+// other end does not mind.
+func (g *Guard) SendWhen(ctx context.Context, to types.JID, ready func() error, send func(context.Context) error) error {
+	h := &hold{guard: g, reach: reach{person: to.Server == types.DefaultUserServer || to.Server == types.HiddenUserServer}}
+	switch {
+	case ready == nil:
+	case h.person:
+		h.ready = ready
+	default: // its keys may be written before the sessions are, or none at all
+		if err := ready(); err != nil {
+			return err
+		}
+	}
 	defer h.end()
 	if err := send(context.WithValue(ctx, holdKey{g}, h)); err != nil {
 		return err
@@ -141,7 +158,8 @@ type holdKey struct{ guard *Guard }
 // hold is the claim of one Send or one decryption on the turn.
 type hold struct {
 	guard *Guard
-	keep  bool // a decryption keeps the turn over any number of writes
+	keep  bool         // a decryption keeps the turn over any number of writes
+	ready func() error // is waited for before the message goes out; may be nil
 	reach
 
 	mu     sync.Mutex

@@ -47,7 +47,7 @@ func (s *sessions) GetManySessions(ctx context.Context, addresses []string) (fou
 				return nil
 			}
 		}
-		found, err = s.SessionStore.GetManySessions(reading(ctx), addresses)
+		found, err = s.SessionStore.GetManySessions(ctx, addresses)
 		return err
 	})
 	return found, err
@@ -73,13 +73,14 @@ func (s *sessions) write(ctx context.Context, address string, session []byte) er
 }
 
 func (s *sessions) PutManySessions(ctx context.Context, all map[string][]byte) error {
-	if h := s.guard.holdOf(ctx); h != nil {
+	h := s.guard.holdOf(ctx)
+	if h != nil {
 		if err := h.reached(all); err != nil {
 			return err
 		}
 	}
 	addresses := slices.Collect(maps.Keys(all))
-	return s.guard.write(ctx, addresses, func() error {
+	err := s.guard.write(ctx, addresses, func() error {
 		s.kept.forget(addresses...)
 		err := s.SessionStore.PutManySessions(ctx, all)
 		if err == nil && s.guard.sends(ctx) {
@@ -87,6 +88,10 @@ func (s *sessions) PutManySessions(ctx context.Context, all map[string][]byte) e
 		}
 		return err
 	})
+	if err != nil || h == nil || h.ready == nil {
+		return err
+	}
+	return h.ready()
 }
 
 func (s *sessions) DeleteSession(ctx context.Context, address string) error {
