@@ -29,7 +29,7 @@ const (
 func (t *Tree) Enter() error {
 	panel, numbers := filepath.Join(t.dir, panelName), filepath.Join(t.dir, numbersName)
 	for _, dir := range []string{panel, numbers} {
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("make control group: %w", err)
 		}
 	}
@@ -74,7 +74,7 @@ func (t *Tree) Group(name string) *Group {
 // Take makes the group, if it is not there, brings its limits up to date and moves a process
 // into it.
 func (g *Group) Take(pid int) error {
-	if err := os.Mkdir(g.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(g.dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make control group: %w", err)
 	}
 	most, cpu := "max", "max"

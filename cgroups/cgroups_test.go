@@ -98,8 +98,11 @@ func sleep(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("sleep", "600")
 	must(t, cmd.Start())
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // it is killed
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-done

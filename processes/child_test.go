@@ -145,7 +145,8 @@ func (c *child) SendText(_ context.Context, order, text string) (instances.Sent,
 		}
 	case "spin":
 		go func() {
-			for {
+			for n := 0; ; {
+				n++
 			}
 		}()
 	case "grandchild":
