@@ -202,6 +202,9 @@ func (r *request) address(name string) string {
 	return jid
 }
 
+// maxEcho is how much of what was sent an error repeats, in characters.
+const maxEcho = 60
+
 // addresses returns the JIDs that a parameter means.
 func (r *request) addresses(name string) []string {
 	texts := r.list(name)
@@ -209,7 +212,7 @@ func (r *request) addresses(name string) []string {
 	for _, text := range texts {
 		jid, err := r.jid(strings.TrimSpace(text))
 		if err != nil {
-			r.bad(name, fmt.Sprintf("%q: %s", text, fault.MessageOf(err)))
+			r.bad(name, fmt.Sprintf("%q: %s", shorten(text, maxEcho), fault.MessageOf(err)))
 			return nil
 		}
 		jids = append(jids, jid)

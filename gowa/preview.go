@@ -33,8 +33,8 @@ func (a *API) preview(ctx context.Context, at *url.URL, l *whatsapp.Link) {
 	}
 	defer res.Body.Close()
 	about := metadata(io.LimitReader(res.Body, maxPage))
-	l.Title = shorten(first(about["og:title"], about["twitter:title"], about["title"]))
-	l.Description = shorten(first(about["og:description"], about["twitter:description"], about["description"]))
+	l.Title = shorten(first(about["og:title"], about["twitter:title"], about["title"]), maxTitle)
+	l.Description = shorten(first(about["og:description"], about["twitter:description"], about["description"]), maxTitle)
 	if picture, err := res.Request.URL.Parse(first(about["og:image"], about["twitter:image"])); err == nil && picture.String() != res.Request.URL.String() {
 		l.Thumbnail = a.previewPicture(ctx, picture.String())
 	}
@@ -110,9 +110,10 @@ func first(texts ...string) string {
 	return ""
 }
 
-func shorten(text string) string {
-	if r := []rune(strings.ToValidUTF8(text, "")); len(r) > maxTitle {
-		return string(r[:maxTitle]) + "…"
+// shorten returns a text in at most so many characters.
+func shorten(text string, most int) string {
+	if r := []rune(strings.ToValidUTF8(text, "")); len(r) > most {
+		return string(r[:most]) + "…"
 	}
 	return strings.ToValidUTF8(text, "")
 }
