@@ -12,6 +12,7 @@ import (
 
 	"switchboard/egress"
 	"switchboard/fault"
+	"switchboard/settings"
 )
 
 // errNoBucket tells a bucket that is not there from a file that is not.
@@ -77,7 +78,7 @@ func (b *Bucket) refused(method string, res *http.Response) error {
 	case res.StatusCode == http.StatusNotFound && code == "" && method == http.MethodGet:
 		return fault.Wrap(fault.NotFound, "This file is no longer in the bucket.", cause)
 	case res.StatusCode/100 == 3, code == "AuthorizationHeaderMalformed", code == "PermanentRedirect":
-		if moved != "" && moved != b.at.Region && only(moved) {
+		if moved != "" && moved != b.at.Region && settings.IsRegion(moved) {
 			return fault.Wrap(fault.Invalid, "This bucket is in the region "+moved+".", cause)
 		}
 		return fault.Wrap(fault.Invalid, "The store wants this bucket to be asked at another address or region.", cause)
@@ -89,11 +90,6 @@ func (b *Bucket) refused(method string, res *http.Response) error {
 		return fault.Wrap(fault.Forbidden, "This access key may not "+verb+" the bucket "+b.at.Name+".", cause)
 	}
 	return fault.Wrap(fault.Unavailable, fmt.Sprintf("The store at %s answers %d.", b.base.Host, res.StatusCode), cause)
-}
-
-// only tells whether a region is one that can be shown.
-func only(region string) bool {
-	return len(region) <= 63 && strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // within returns the text of the first element of that name. Answers of stores are XML; more

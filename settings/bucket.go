@@ -48,19 +48,24 @@ func (m *Media) SetBucket(b Bucket) error {
 	if m.Bucket.Set() && m.Bucket.Place() != b.Place() {
 		m.Earlier = append(m.Earlier, m.Bucket)
 	}
-	m.Earlier = slices.DeleteFunc(slices.Clone(m.Earlier), func(e Bucket) bool { return e.Place() == b.Place() })
+	m.Earlier = without(m.Earlier, b.Place())
 	m.Bucket = b
 	return nil
 }
 
 // Forget forgets the keys of an earlier bucket; a fault.Conflict if there is none of that place.
 func (m *Media) Forget(place string) error {
-	left := slices.DeleteFunc(slices.Clone(m.Earlier), func(e Bucket) bool { return e.Place() == place })
+	left := without(m.Earlier, place)
 	if len(left) == len(m.Earlier) {
 		return fault.New(fault.Conflict, "This number has no such bucket any more.")
 	}
 	m.Earlier = left
 	return nil
+}
+
+// without returns those of all that are at other places.
+func without(all []Bucket, place string) []Bucket {
+	return slices.DeleteFunc(slices.Clone(all), func(b Bucket) bool { return b.Place() == place })
 }
 
 // At returns the bucket of a place, with the keys that are set for it now.
@@ -95,6 +100,9 @@ const (
 
 func only(s, characters string) bool { return strings.Trim(s, characters) == "" }
 
+// IsRegion tells whether a store may call a region so; "" is none.
+func IsRegion(name string) bool { return len(name) <= 63 && only(name, lower+digits+"-") }
+
 func (b Bucket) check() error {
 	var wrong []error
 	need := func(ok bool, field, sentence string) {
@@ -107,7 +115,7 @@ func (b Bucket) check() error {
 		"endpoint", "Enter the address of the store alone, such as https://s3.eu-central-1.amazonaws.com, without the bucket.")
 	need(len(b.Name) >= 3 && len(b.Name) <= 63 && only(b.Name, lower+digits+"-.") && !strings.Contains(b.Name, "..") && !strings.ContainsAny(b.Name[:1]+b.Name[len(b.Name)-1:], "-."),
 		"name", "Enter the bucket's name: 3 to 63 small letters, digits and hyphens.")
-	need(len(b.Region) <= 63 && only(b.Region, lower+digits+"-"), "region", "Enter the region as the store calls it, such as eu-central-1, or nothing.")
+	need(IsRegion(b.Region), "region", "Enter the region as the store calls it, such as eu-central-1, or nothing.")
 	need(len(b.Prefix) <= longestPrefix && only(b.Prefix, inPrefix) && !slices.ContainsFunc(strings.Split(b.Prefix, "/"), func(part string) bool {
 		return part == "." || part == ".." || part == "" && b.Prefix != ""
 	}), "prefix", "Use letters, digits, hyphens, dots and slashes for the folder.")

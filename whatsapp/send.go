@@ -80,14 +80,13 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 		sent, err := s.transmit(ctx, out, msg, stored)
 		done <- outcome{sent, err}
 	})
-	err = s.messages.Save(ctx, msg)
-	notSaved = err
+	notSaved = s.messages.Save(ctx, msg)
 	close(saved)
-	if engine.Full(err) {
+	if engine.Full(notSaved) {
 		s.noteFull(true)
-		return instances.Sent{}, fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", err)
-	} else if err != nil {
-		return instances.Sent{}, err
+		return instances.Sent{}, fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", notSaved)
+	} else if notSaved != nil {
+		return instances.Sent{}, notSaved
 	}
 	select {
 	case o := <-done:

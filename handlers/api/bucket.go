@@ -67,11 +67,7 @@ type waiting struct {
 }
 
 func (s *server) showBucket(w http.ResponseWriter, r *http.Request) error {
-	inst, err := s.Instances.Get(viewer(r), instanceID(r))
-	if err != nil {
-		return err
-	}
-	set, err := s.Settings.Get(r.Context(), inst.ID)
+	inst, set, err := s.settingsOf(r)
 	if err != nil {
 		return err
 	}
@@ -94,11 +90,7 @@ func (s *server) showBucket(w http.ResponseWriter, r *http.Request) error {
 
 // checkBucket tries the bucket of a number, with what the body changes of it.
 func (s *server) checkBucket(w http.ResponseWriter, r *http.Request) error {
-	inst, err := s.Instances.Get(viewer(r), instanceID(r))
-	if err != nil {
-		return err
-	}
-	set, err := s.Settings.Get(r.Context(), inst.ID)
+	_, set, err := s.settingsOf(r)
 	if err != nil {
 		return err
 	}

@@ -66,12 +66,18 @@ func (h habits) settings() settings.Habits {
 	}
 }
 
-func (s *server) showHabits(w http.ResponseWriter, r *http.Request) error {
+// settingsOf returns the number that a request is about, and what is set for it.
+func (s *server) settingsOf(r *http.Request) (instances.Instance, settings.Settings, error) {
 	inst, err := s.Instances.Get(viewer(r), instanceID(r))
 	if err != nil {
-		return err
+		return instances.Instance{}, settings.Settings{}, err
 	}
 	set, err := s.Settings.Get(r.Context(), inst.ID)
+	return inst, set, err
+}
+
+func (s *server) showHabits(w http.ResponseWriter, r *http.Request) error {
+	_, set, err := s.settingsOf(r)
 	if err != nil {
 		return err
 	}

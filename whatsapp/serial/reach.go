@@ -3,6 +3,7 @@ package serial
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,19 +47,12 @@ func (h *hold) reached(encrypted map[string][]byte) error {
 	if h.failed != nil {
 		return h.failed
 	}
-	others := false
-	for _, address := range h.asked {
-		if h.guard.own(address) {
-			continue
+	if h.person {
+		others := slices.DeleteFunc(slices.Clone(h.asked), h.guard.own)
+		reached := func(address string) bool { _, found := encrypted[address]; return found }
+		if len(others) > 0 && !slices.ContainsFunc(others, reached) {
+			return ErrUnreached
 		}
-		if _, found := encrypted[address]; found {
-			others = false
-			break
-		}
-		others = true
-	}
-	if h.person && others {
-		return ErrUnreached
 	}
 	h.written = true
 	return nil
