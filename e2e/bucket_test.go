@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"image/color"
 	"net/http"
 	"os"
@@ -70,9 +71,18 @@ func TestPicturesGoToABucket(t *testing.T) {
 		return sent.ID, got.Path
 	}
 	folder := filepath.Join(p.folder(number.ID), "media")
-	left := func() int { entries, _ := os.ReadDir(folder); return len(entries) }
+	left := func() (names []string) {
+		entries, _ := os.ReadDir(folder)
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	there := func() string {
+		return fmt.Sprintf("in the bucket %q, in the folder %q", store.Objects(), left())
+	}
 	sent, path := send()
-	poll(t, "the picture lies in the bucket alone", func() bool { return len(store.Objects()) == 1 && left() == 0 }, func() string { return path })
+	poll(t, "the picture lies in the bucket alone", func() bool { return len(store.Objects()) == 1 && len(left()) == 0 }, there)
 	read := func(path string) {
 		t.Helper()
 		if status, header, body := r.ask("GET /statics/media/{name}", "/"+path, nil); status != http.StatusOK || !bytes.Equal(body, picture) || header.Get("Content-Type") != "image/png" {
@@ -93,7 +103,7 @@ func TestPicturesGoToABucket(t *testing.T) {
 		t.Errorf("from a store that is away: %d %s", status, body)
 	}
 	store.Start()
-	poll(t, "it lies in the bucket, too", func() bool { return len(store.Objects()) == 2 && left() == 0 }, func() string { return waiting })
+	poll(t, "it lies in the bucket, too", func() bool { return len(store.Objects()) == 2 && len(left()) == 0 }, there)
 	read(path)
 	read(waiting)
 

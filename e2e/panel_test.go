@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,8 +43,23 @@ func startPanel(t testing.TB, network *network, vars ...string) *panel {
 		"WHATSAPP_SIMULATOR_ADDR=" + network.addr,
 		"WHATSAPP_SIMULATOR_ROOT_KEY=" + network.rootKey,
 	}, vars...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			p.showLogs()
+		}
+	})
 	p.serve(t)
 	return p
+}
+
+// showLogs shows what the workers wrote last, which the panel's own log does not have.
+func (p *panel) showLogs() {
+	logs, _ := filepath.Glob(filepath.Join(p.folder("*"), "worker.log"))
+	for _, path := range logs {
+		if written, err := os.ReadFile(path); err == nil {
+			p.t.Logf("%s ends with:\n%s", path, written[max(0, len(written)-5_000):])
+		}
+	}
 }
 
 // serve starts the panel, for the first time or once more.
