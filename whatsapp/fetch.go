@@ -184,8 +184,10 @@ func (s *Session) recallMedia(ctx context.Context, chat, id string) (messages.Fi
 	if d == nil {
 		return messages.File{}, fault.New(fault.NotFound, "This message has no file.")
 	}
-	f := messages.File{Chat: msg.Chat, ID: msg.ID, Sender: msg.Sender, Media: *d}
-	return f, s.messages.AddMedia(ctx, f)
+	if err := s.messages.AddMedia(ctx, messages.File{Chat: msg.Chat, ID: msg.ID, Sender: msg.Sender, Media: *d}); err != nil {
+		return messages.File{}, err
+	}
+	return s.messages.MediaOf(ctx, chat, id) // it may have become known meanwhile, under another name
 }
 
 // here makes sure that a file is kept.
