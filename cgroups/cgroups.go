@@ -61,29 +61,38 @@ func (t *Tree) Enter() error {
 }
 
 // Group is the control group of one number's worker.
-type Group struct {
-	dir    string
-	limits Limits
-}
+type Group struct{ dir string }
 
 // Group returns the group of a number, which need not exist.
 func (t *Tree) Group(name string) *Group {
-	return &Group{filepath.Join(t.dir, numbersName, name), t.limits}
+	return &Group{filepath.Join(t.dir, numbersName, name)}
 }
 
 // Take makes the group, if it is not there, brings its limits up to date and moves a process
 // into it.
-func (g *Group) Take(pid int) error {
+func (g *Group) Take(pid int, limits Limits) error {
 	if err := os.Mkdir(g.dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make control group: %w", err)
 	}
+	if err := g.Limit(limits); err != nil {
+		return err
+	}
+	if err := write(g.dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("move process %d into its control group: %w", pid, err)
+	}
+	return nil
+}
+
+// Limit sets what the processes of the group may use from now on. If they use more memory than
+// they can give back, the kernel ends one of them.
+func (g *Group) Limit(limits Limits) error {
 	most, cpu := "max", "max"
-	if n := g.limits.Memory; n > 0 {
+	if n := limits.Memory; n > 0 {
 		// Without memory.high, above which a worker that leaks would crawl for minutes instead
 		// of being started again: at the limit the kernel takes caches back as well.
 		most = strconv.FormatInt(n, 10)
 	}
-	if n := g.limits.CPU; n > 0 {
+	if n := limits.CPU; n > 0 {
 		cpu = strconv.FormatInt(n*1000, 10)
 	}
 	for _, limit := range []struct{ file, value string }{
@@ -99,9 +108,6 @@ func (g *Group) Take(pid int) error {
 		if err != nil {
 			return fmt.Errorf("limit control group: %w", err)
 		}
-	}
-	if err := write(g.dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
-		return fmt.Errorf("move process %d into its control group: %w", pid, err)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 func TestNothingIsHandedOver(t *testing.T) {
 	t.Parallel()
 	before := own(t)
-	_, err := Find(Limits{})
+	_, err := Find()
 	if err == nil {
 		t.Skip("this test runs in a group that was handed over")
 	}
@@ -32,7 +32,7 @@ func TestGroups(t *testing.T) {
 	if !cgrouptest.Inside(t) {
 		return
 	}
-	tree, err := Find(Limits{Memory: 64 << 20, CPU: 50})
+	tree, err := Find()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestGroups(t *testing.T) {
 	}
 
 	group, sleeper := tree.Group("a_20240101120000"), sleep(t)
-	must(t, group.Take(sleeper))
+	must(t, group.Take(sleeper, Limits{Memory: 64 << 20, CPU: 50}))
 	for file, want := range map[string]string{
 		"memory.max": "67108864", "cpu.max": "50000 100000", "pids.max": "512", "cpu.weight": "100",
 	} {
@@ -59,9 +59,9 @@ func TestGroups(t *testing.T) {
 
 	// The next panel is started in the group of the one before, has other limits, and finds
 	// both what runs and what has ended.
-	must(t, tree.Group("ended_20240101120000").Take(sleep(t)))
+	must(t, tree.Group("ended_20240101120000").Take(sleep(t), Limits{}))
 	must(t, write(tree.Group("ended_20240101120000").dir, "cgroup.kill", "1"))
-	next, err := Find(Limits{})
+	next, err := Find()
 	if err != nil || next.dir != tree.dir {
 		t.Fatalf("the next panel finds %v, %v", next, err)
 	}
@@ -71,14 +71,23 @@ func TestGroups(t *testing.T) {
 		return os.IsNotExist(err)
 	})
 	group = next.Group("a_20240101120000")
-	must(t, group.Take(sleeper))
+	must(t, group.Take(sleeper, Limits{}))
 	for file, want := range map[string]string{"memory.max": "max", "cpu.max": "max 100000"} {
+		if got := read(t, group, file); got != want {
+			t.Errorf("%s is %q, want %q", file, got, want)
+		}
+	}
+	must(t, group.Limit(Limits{Memory: 32 << 20, CPU: 20}))
+	for file, want := range map[string]string{"memory.max": "33554432", "cpu.max": "20000 100000"} {
 		if got := read(t, group, file); got != want {
 			t.Errorf("%s is %q, want %q", file, got, want)
 		}
 	}
 	must(t, group.Remove())
 	must(t, group.Remove())
+	if err := group.Limit(Limits{}); err == nil {
+		t.Error("a group that is gone was limited")
+	}
 	if _, err := os.Stat(group.dir); !os.IsNotExist(err) {
 		t.Errorf("the group is still there: %v", err)
 	}

@@ -47,13 +47,12 @@ type Limits struct {
 // Tree is the part of the hierarchy that is ours. It may be used by several goroutines at
 // once, for different numbers.
 type Tree struct {
-	dir    string
-	limits Limits
+	dir string
 }
 
 // Find looks for the part of the hierarchy that was handed to this process, and changes
 // nothing. If there is none, the error is a fault that says why.
-func Find(limits Limits) (*Tree, error) {
+func Find() (*Tree, error) {
 	mount, root, err := mounted()
 	if err != nil {
 		return nil, err
@@ -66,7 +65,7 @@ func Find(limits Limits) (*Tree, error) {
 	if err != nil || strings.HasPrefix(below, "..") {
 		return nil, fault.New(fault.Unavailable, "The control group of this process is not in what is mounted at "+mount+".")
 	}
-	t := &Tree{dir: filepath.Join(mount, below), limits: limits}
+	t := &Tree{dir: filepath.Join(mount, below)}
 	inPanel := filepath.Base(t.dir) == panelName && below != "."
 	if inPanel {
 		t.dir = filepath.Dir(t.dir)

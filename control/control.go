@@ -33,7 +33,8 @@ type StartDocument struct {
 	// Simulator is set when the worker has to talk to a simulated network and nothing else.
 	Simulator *Simulator `json:"simulator,omitempty"`
 	LogLevel  string     `json:"log_level,omitempty"` // debug, info (default), warn, error
-	Limits    Limits     `json:"limits,omitzero"`
+	// Limits end a worker that exceeds one with the exit code that says which.
+	Limits instances.Limits `json:"limits,omitzero"`
 	// EgressAllow are networks that requests to addresses of somebody's choice may go to
 	// although they are private.
 	EgressAllow []netip.Prefix `json:"egress_allow,omitempty"`
@@ -49,14 +50,6 @@ type StartDocument struct {
 
 // ConnectionsFile is the number of the open file in which workers count connections.
 const ConnectionsFile = 3
-
-// Limits are what a worker may use of the machine; zero means no limit. A worker that
-// exceeds one ends with the exit code that says which.
-type Limits struct {
-	Memory    int64  `json:"memory,omitempty"`     // bytes in RAM that are its own
-	OpenFiles uint64 `json:"open_files,omitempty"` // files and connections
-	Disk      int64  `json:"disk,omitempty"`       // bytes in Dir
-}
 
 // Simulator names a simulated WhatsApp network.
 type Simulator struct {

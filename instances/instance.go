@@ -44,6 +44,9 @@ type Instance struct {
 	Version   string
 	StartedAt time.Time
 
+	// Limits are what it may use of the machine, as the worker last said.
+	Limits Limits
+
 	// KeysUsed is when each key of the number's own API was last used, by the key's id, as
 	// the worker last said.
 	KeysUsed map[string]time.Time
@@ -120,6 +123,7 @@ type Report struct {
 	RetryAt  time.Time `json:"retry_at,omitzero"`  // Restricted: when the limit ends, if WhatsApp said so
 	Pairing  *Pairing  `json:"pairing,omitempty"`
 	Settings int64     `json:"settings,omitempty"` // the revision that the worker works by
+	Limits   Limits    `json:"limits,omitzero"`    // that the worker keeps to
 	// KeysUsed is when each key of the number's own API was last used, by the key's id.
 	KeysUsed map[string]time.Time `json:"keys_used,omitempty"`
 }

@@ -92,7 +92,7 @@ func (r *runner) detach() {
 	}
 	r.forget()
 	r.worker, r.reports, r.exited, r.forget = nil, nil, nil, nil
-	r.inst.PID, r.inst.Version, r.inst.StartedAt = 0, "", time.Time{}
+	r.inst.PID, r.inst.Version, r.inst.StartedAt, r.inst.Limits = 0, "", time.Time{}, Limits{}
 	r.inst.Pairing = nil
 }
 
@@ -127,7 +127,7 @@ func (r *runner) judge() {
 	r.inst.ProvenAt = report.ProvenAt
 	r.inst.ActiveAt = later(r.inst.ActiveAt, report.ActiveAt.Truncate(time.Millisecond))
 	r.inst.RetryAt = report.RetryAt
-	r.inst.KeysUsed = report.KeysUsed
+	r.inst.KeysUsed, r.inst.Limits = report.KeysUsed, report.Limits
 	r.inst.Pairing = report.Pairing
 	status, reason := report.Status, report.Reason
 	if status == Connected && time.Since(report.ProvenAt) > proofAge {

@@ -65,7 +65,12 @@ func (l *Launcher) Find(ctx context.Context, id instances.ID) (instances.Worker,
 			l.o.Log.Warn("program of a worker of another version is not kept", "instance", id, "error", err)
 		}
 	}
-	l.limit(id, w.group, w.facts.PID)
+	limits, err := l.limits(ctx, id)
+	if err != nil { // it keeps to those that it has
+		l.o.Log.Warn("limits of a worker are not known", "instance", id, "error", err)
+	} else {
+		l.take(id, w.group, w.facts.PID, limits)
+	}
 	l.keep(id, w)
 	l.o.Log.Info("worker adopted", "instance", id, "pid", w.facts.PID, "port", w.facts.Port, "version", w.facts.Version)
 	return w, nil

@@ -17,7 +17,7 @@ func TestControlGroups(t *testing.T) {
 	if !cgrouptest.Inside(t) {
 		return
 	}
-	tree, err := cgroups.Find(cgroups.Limits{Memory: 64 << 20, CPU: 50})
+	tree, err := cgroups.Find()
 	if err == nil {
 		err = tree.Enter()
 	}
@@ -26,6 +26,8 @@ func TestControlGroups(t *testing.T) {
 	}
 	l := newLauncher(t)
 	l.o.Groups = tree
+	limits := instances.Limits{Memory: 64 << 20, CPU: 50}
+	l.o.Limits = func(context.Context, instances.ID) (instances.Limits, error) { return limits, nil }
 	const neighbourID = "b_20240101120000"
 	neighbour, err := l.Launch(t.Context(), spec(neighbourID, "well"))
 	if err != nil {
@@ -66,6 +68,16 @@ func TestControlGroups(t *testing.T) {
 			t.Fatal("a worker that computes without a pause was not slowed down")
 		}
 	}
+	// Its limits change while it runs.
+	limits = instances.Limits{Memory: 80 << 20, CPU: 200}
+	if err := w.Configure(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{"memory.max": "83886080\n", "cpu.max": "200000 100000\n"} {
+		if got := readFile(t, "/sys/fs/cgroup"+groupOf(t, w)+"/"+file); got != want {
+			t.Errorf("%s is %q, want %q", file, got, want)
+		}
+	}
 	w.signal(9)
 	<-w.Exited()
 	if got := w.Exit().Reason; got != instances.WorkerKilled {
@@ -83,7 +95,10 @@ func TestAdoptedIntoAGroup(t *testing.T) {
 	ready(t, w)
 	o := l.o
 	var err error
-	if o.Groups, err = cgroups.Find(cgroups.Limits{Memory: 64 << 20}); err == nil {
+	o.Limits = func(context.Context, instances.ID) (instances.Limits, error) {
+		return instances.Limits{Memory: 64 << 20}, nil
+	}
+	if o.Groups, err = cgroups.Find(); err == nil {
 		err = o.Groups.Enter()
 	}
 	if err != nil {

@@ -36,10 +36,11 @@ type Options struct {
 	Args       []string // its arguments; {"worker"} if nil
 	// Env is the whole environment of a worker, for example TZ or SSL_CERT_FILE. Nothing
 	// is inherited. No secrets: other programs can read it.
-	Env         []string
-	ListenHost  string // where the workers' REST APIs listen
-	Simulator   *control.Simulator
-	Limits      control.Limits // of each worker
+	Env        []string
+	ListenHost string // where the workers' REST APIs listen
+	Simulator  *control.Simulator
+	// Limits are what the worker of a number has to keep to; nil: nothing.
+	Limits      func(context.Context, instances.ID) (instances.Limits, error)
 	Groups      *cgroups.Tree  // where the workers' control groups are, nil without any
 	EgressAllow []netip.Prefix // as in control.StartDocument
 	FFmpeg      string         // the same
@@ -87,7 +88,7 @@ func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.W
 			l.o.Log.Warn("control group of the worker before is not removed", "instance", spec.ID, "error", err)
 		}
 	}
-	w, err := l.start(spec, group)
+	w, err := l.start(ctx, spec, group)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "The process of this number could not be started. The log of the panel says why.",
 			fmt.Errorf("launch worker of %s: %w", spec.ID, err))
@@ -97,7 +98,7 @@ func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.W
 	return w, nil
 }
 
-func (l *Launcher) start(spec instances.Spec, group *cgroups.Group) (_ *worker, err error) {
+func (l *Launcher) start(ctx context.Context, spec instances.Spec, group *cgroups.Group) (_ *worker, err error) {
 	program, version := l.program(spec.Version)
 	dir, err := l.folder(spec.ID)
 	if err != nil {
@@ -109,11 +110,15 @@ func (l *Launcher) start(spec instances.Spec, group *cgroups.Group) (_ *worker, 
 	if err := os.Remove(filepath.Join(dir, control.ExitName)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	limits, err := l.limits(ctx, spec.ID)
+	if err != nil {
+		return nil, err
+	}
 	token := rand.Text() + rand.Text()
 	doc, err := json.Marshal(control.StartDocument{
 		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
 		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
-		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: l.o.Limits, EgressAllow: l.o.EgressAllow, FFmpeg: l.o.FFmpeg,
+		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: limits, EgressAllow: l.o.EgressAllow, FFmpeg: l.o.FFmpeg,
 		Connections: l.o.Connections, Settings: spec.Settings,
 	})
 	if err != nil {
@@ -164,7 +169,7 @@ func (l *Launcher) start(spec instances.Spec, group *cgroups.Group) (_ *worker, 
 		return fail(err)
 	}
 	// It has done nothing yet that would have to be counted.
-	l.limit(spec.ID, group, note.PID)
+	l.take(spec.ID, group, note.PID, limits)
 	if _, err := feed.Write(doc); err != nil {
 		handle.Close()
 		return fail(err)
@@ -180,16 +185,37 @@ func (l *Launcher) group(id instances.ID) *cgroups.Group {
 	return l.o.Groups.Group(string(id))
 }
 
-// limit puts a worker into its control group. One that cannot be limited runs all the same,
+// limits returns what the worker of an instance has to keep to.
+func (l *Launcher) limits(ctx context.Context, id instances.ID) (instances.Limits, error) {
+	if l.o.Limits == nil {
+		return instances.Limits{}, nil
+	}
+	return l.o.Limits(ctx, id)
+}
+
+// take puts a worker into its control group. One that cannot be limited runs all the same,
 // and keeps watch on itself.
-func (l *Launcher) limit(id instances.ID, group *cgroups.Group, pid int) {
+func (l *Launcher) take(id instances.ID, group *cgroups.Group, pid int, limits instances.Limits) {
 	if group == nil {
 		return
 	}
-	if err := group.Take(pid); err != nil {
+	if err := group.Take(pid, ofGroup(limits)); err != nil {
 		l.o.Log.Warn("worker is not limited by a control group", "instance", id, "error", err)
 	}
 }
+
+// limit brings the limits of a worker's control group up to date.
+func (l *Launcher) limit(ctx context.Context, id instances.ID, group *cgroups.Group) {
+	limits, err := l.limits(ctx, id)
+	if err == nil {
+		err = group.Limit(ofGroup(limits))
+	}
+	if err != nil {
+		l.o.Log.Warn("limits of a control group are not brought up to date", "instance", id, "error", err)
+	}
+}
+
+func ofGroup(l instances.Limits) cgroups.Limits { return cgroups.Limits{Memory: l.Memory, CPU: l.CPU} }
 
 // programName is what a list of processes calls a worker's program.
 const programName = "switchboard"
@@ -231,6 +257,7 @@ func (l *Launcher) folder(id instances.ID) (string, error) {
 
 // keep remembers w until it ends.
 func (l *Launcher) keep(id instances.ID, w *worker) {
+	w.limit = func(ctx context.Context) { l.limit(ctx, id, w.group) }
 	l.mu.Lock()
 	l.runs[id] = w
 	l.mu.Unlock()

@@ -2,6 +2,7 @@ package processes
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -27,13 +28,14 @@ const (
 
 // worker is a running worker process, started here or found.
 type worker struct {
-	*control.Client // asks; Stop and Reports are below
+	*control.Client // asks; Stop, Reports and Configure are below
 
 	dir    string
 	facts  instances.Facts
-	handle *os.File       // the pidfd
-	child  *exec.Cmd      // nil if it is not our child
-	group  *cgroups.Group // nil without control groups
+	handle *os.File              // the pidfd
+	child  *exec.Cmd             // nil if it is not our child
+	group  *cgroups.Group        // nil without control groups
+	limit  func(context.Context) // brings the limits of group up to date
 
 	life   context.Context // ends with the worker
 	ended  context.CancelFunc
@@ -75,6 +77,15 @@ func (w *worker) Reports(ctx context.Context) <-chan instances.Report {
 	ctx, cancel := context.WithCancel(ctx)
 	context.AfterFunc(w.life, cancel)
 	return w.Client.Reports(ctx)
+}
+
+// Configure brings new settings to the worker, and the limits that are among them to its
+// control group.
+func (w *worker) Configure(ctx context.Context, document json.RawMessage) error {
+	if w.group != nil {
+		w.limit(ctx)
+	}
+	return w.Client.Configure(ctx, document)
 }
 
 // Stop asks over the control socket, and after grace the process group by signals.

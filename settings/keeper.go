@@ -41,6 +41,8 @@ type Keeper struct {
 	store Store
 	box   Box
 
+	limits instances.Limits // of numbers that have none of their own
+
 	mu        sync.RWMutex
 	revisions map[string]int64
 	changed   func(context.Context, instances.ID)
@@ -159,7 +161,8 @@ func (k *Keeper) Revision(id instances.ID) int64 {
 	return k.revisions[string(id)] + k.revisions[string(Shared)]
 }
 
-// Document is what the worker of a number works by: its settings with those for all.
+// Document is what the worker of a number works by: its settings with those for all,
+// and its limits with those that all have.
 func (k *Keeper) Document(ctx context.Context, id instances.ID) (json.RawMessage, error) {
 	own, err := k.Get(ctx, id)
 	if err != nil {
@@ -171,5 +174,6 @@ func (k *Keeper) Document(ctx context.Context, id instances.ID) (json.RawMessage
 	}
 	own.Revision += shared.Revision
 	own.Webhooks = slices.Concat(own.Webhooks, shared.Webhooks)
+	own.Limits = own.Limits.Or(k.limits)
 	return json.Marshal(own)
 }

@@ -1,5 +1,5 @@
 // Package settings is what a person can set for a number beyond its life and its pairing:
-// webhooks, keys, automatic answers, pace, retention, proxy.
+// webhooks, keys, automatic answers, pace, retention, limits, proxy.
 //
 // A number's settings are one document. The control database keeps it, encrypted, since it
 // holds secrets; a worker gets it with its start document and again at every change, and
@@ -7,7 +7,11 @@
 // are ignored: a worker of one version may meet a panel of another.
 package settings
 
-import "time"
+import (
+	"time"
+
+	"switchboard/instances"
+)
 
 // Settings of one number. The zero value is a number that was never set up: no webhooks,
 // no keys, nothing automatic, no limits.
@@ -26,6 +30,10 @@ type Settings struct {
 	Pace       Pace       `json:"pace,omitzero"`
 	Retention  Retention  `json:"retention,omitzero"`
 	Media      Media      `json:"media,omitzero"`
+
+	// Limits are those of this number alone, zero where those of all numbers hold; in a worker's
+	// copy they are complete.
+	Limits instances.Limits `json:"limits,omitzero"`
 
 	// Proxy is the URL of an HTTP or SOCKS5 proxy for everything that goes to WhatsApp, with
 	// user and password if it wants them; "" for none.

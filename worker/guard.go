@@ -1,12 +1,15 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/sandbox"
+	"switchboard/settings"
 	"switchboard/whatsapp"
 )
 
@@ -27,13 +31,18 @@ const (
 // guard ends a worker that uses more than it may. It works inside the worker, so that it
 // does without the panel; what it reads lies outside the sandbox, so it is opened before.
 type guard struct {
-	limits control.Limits
-	dir    string
-	statm  *os.File // memory, see proc(5)
-	fds    *os.File // the folder of open files
-	end    context.CancelCauseFunc
+	dir   string
+	statm *os.File // memory, see proc(5)
+	fds   *os.File // the folder of open files
+	log   *logFile
+	end   context.CancelCauseFunc
 
 	confined sandbox.Effective
+
+	changed chan struct{} // holds one while new limits wait for a look
+
+	mu     sync.Mutex
+	limits instances.Limits
 }
 
 // ending says why the guard ended the worker.
@@ -44,23 +53,76 @@ type ending struct {
 
 func (e *ending) Unwrap() error { return e.error }
 
-// newGuard sets the limits that the system and the Go runtime keep by themselves.
+// newGuard also sets the limits that the system and the Go runtime keep by themselves.
 func newGuard(doc control.StartDocument) (*guard, error) {
-	g := &guard{limits: doc.Limits, dir: doc.Dir}
-	if n := g.limits.OpenFiles; n > 0 {
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
-			return nil, fmt.Errorf("limit open files to %d: %w", n, err)
-		}
+	g := &guard{dir: doc.Dir, log: newLogFile(doc.Dir), changed: make(chan struct{}, 1)}
+	err := g.limit(doc.Limits)
+	if err != nil {
+		return nil, err
 	}
-	if n := g.limits.Memory; n > 0 {
-		debug.SetMemoryLimit(n / 4 * 3) // from here on the collector works harder
-	}
-	var err error
 	if g.statm, err = os.Open("/proc/self/statm"); err != nil {
 		return nil, err
 	}
 	g.fds, err = os.Open("/proc/self/fd")
 	return g, err
+}
+
+// limit has the worker keep to other limits from now on.
+func (g *guard) limit(l instances.Limits) (err error) {
+	if l.OpenFiles, err = limitFiles(l.OpenFiles); err != nil {
+		return err
+	}
+	most := int64(math.MaxInt64)
+	if l.Memory > 0 {
+		most = l.Memory / 4 * 3 // from here on the collector works harder
+	}
+	debug.SetMemoryLimit(most)
+	l.Log = cmp.Or(l.Log, defaultLog)
+	g.log.limit(l.Log)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limits = l
+	return nil
+}
+
+// limitFiles limits open files and returns the limit in force, 0 without one. It is no hard
+// one for the system, so that it can be raised again, and never above that which is.
+func limitFiles(n int64) (int64, error) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 0, fmt.Errorf("limit open files: %w", err)
+	}
+	l.Cur = l.Max
+	if n > 0 {
+		l.Cur = min(uint64(n), l.Max)
+		n = int64(l.Cur)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 0, fmt.Errorf("limit open files to %d: %w", l.Cur, err)
+	}
+	return n, nil
+}
+
+// Apply takes the limits among new settings. Those of a panel that knows of none are without
+// even the one that every number has.
+func (g *guard) Apply(s settings.Settings) {
+	if s.Limits.Log == 0 {
+		return
+	}
+	if err := g.limit(s.Limits); err != nil {
+		return // what cannot be set stays as it was
+	}
+	select {
+	case g.changed <- struct{}{}:
+	default:
+	}
+}
+
+// inForce are the limits that the worker keeps to.
+func (g *guard) inForce() instances.Limits {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.limits
 }
 
 // watch returns a context that ends when a limit is exceeded; its cause is then an ending.
@@ -84,6 +146,8 @@ func (g *guard) watch(ctx context.Context) context.Context {
 					last = now
 				}
 				look(disk)
+			case <-g.changed:
+				look(true)
 			case <-ctx.Done():
 				return
 			}
@@ -98,17 +162,21 @@ func (g *guard) look(disk bool) *ending {
 	over := func(code control.ExitCode, format string, args ...any) *ending {
 		return &ending{fault.New(fault.Unavailable, fmt.Sprintf(format, args...)), code}
 	}
-	if n := g.limits.Memory; n > 0 {
+	limits := g.inForce()
+	if n := limits.Memory; n > 0 {
 		if used := g.memory(); used > n {
 			return over(control.ExitMemoryLimit, "The worker uses %d MiB of memory, of %d that it may.", used>>20, n>>20)
 		}
 	}
-	if n := g.limits.OpenFiles; n > 0 {
+	if n := limits.OpenFiles; n > 0 {
 		if used := g.files(); used > n/10*9 { // at the limit itself nothing works any more
 			return over(control.ExitFilesLimit, "The worker has %d files and connections open, of %d that it may.", used, n)
 		}
 	}
-	if n := g.limits.Disk; disk && n > 0 {
+	if disk {
+		g.log.prune()
+	}
+	if n := limits.Disk; disk && n > 0 {
 		if used := size(g.dir); used > n {
 			return over(control.ExitDiskLimit, "The folder of this number has %d MiB, of %d that it may.", used>>20, n>>20)
 		}
@@ -144,7 +212,7 @@ func (g *guard) memory() int64 {
 }
 
 // files is the number of open files, sockets among them.
-func (g *guard) files() uint64 {
+func (g *guard) files() int64 {
 	if _, err := g.fds.Seek(0, 0); err != nil {
 		return 0
 	}
@@ -152,7 +220,7 @@ func (g *guard) files() uint64 {
 	if err != nil {
 		return 0
 	}
-	return uint64(len(names))
+	return int64(len(names))
 }
 
 // size is what the files in dir take, in bytes. Those that come and go meanwhile do not

@@ -9,6 +9,7 @@ import (
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 
 	"switchboard/control"
+	"switchboard/instances"
 )
 
 // probeMemory takes more memory than the worker may have.
@@ -40,14 +41,14 @@ func probeFiles() {
 func TestAWorkerThatUsesTooMuch(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		limits control.Limits
+		limits instances.Limits
 		probe  string
 		want   control.ExitCode
 	}{
-		"memory":            {control.Limits{Memory: 64 << 20}, "memory", control.ExitMemoryLimit},
-		"open files":        {control.Limits{OpenFiles: 100}, "files", control.ExitFilesLimit},
-		"memory from start": {control.Limits{Memory: 1}, "", control.ExitMemoryLimit},
-		"disk from start":   {control.Limits{Disk: 1}, "", control.ExitDiskLimit},
+		"memory":            {instances.Limits{Memory: 64 << 20}, "memory", control.ExitMemoryLimit},
+		"open files":        {instances.Limits{OpenFiles: 100}, "files", control.ExitFilesLimit},
+		"memory from start": {instances.Limits{Memory: 1}, "", control.ExitMemoryLimit},
+		"disk from start":   {instances.Limits{Disk: 1}, "", control.ExitDiskLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +66,7 @@ func TestAWorkerThatUsesTooMuch(t *testing.T) {
 				t.Errorf("noted is %d, %v", code, ok)
 			}
 			// Its databases are as sound as they were, and it runs with a limit that it keeps to.
-			doc.Limits = control.Limits{Memory: 512 << 20, OpenFiles: 1024, Disk: 1 << 30}
+			doc.Limits = instances.Limits{Memory: 512 << 20, OpenFiles: 1024, Disk: 1 << 30}
 			start(t, doc)
 		})
 	}

@@ -62,8 +62,8 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 		fmt.Fprintln(os.Stderr, "The worker cannot be confined to its folder:", err)
 		return exitFailed
 	}
-	log, closeLog := openLog(doc)
-	defer closeLog()
+	defer guard.log.close()
+	log := guard.log.open(doc)
 	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
 	tellConfined(log, guard.confined)
 	ctx = guard.watch(ctx)
@@ -104,7 +104,7 @@ func run(ctx context.Context, doc control.StartDocument, version string, guard *
 	defer end()
 	taken := db.keepLease(ctx, end, log)
 	go guard.renew(ctx, session)
-	serve(ctx, doc, version, db, session, port, socket, log)
+	serve(ctx, doc, version, db, session, guard, port, socket, log)
 	if err := taken(); err != nil {
 		return exitCode(err), err
 	}
@@ -112,13 +112,13 @@ func run(ctx context.Context, doc control.StartDocument, version string, guard *
 }
 
 // serve answers on both listeners until ctx ends, the panel says stop, or one of them fails.
-func serve(ctx context.Context, doc control.StartDocument, version string, db handles, session *whatsapp.Session, port, socket net.Listener, log *slog.Logger) {
+func serve(ctx context.Context, doc control.StartDocument, version string, db handles, session *whatsapp.Session, guard *guard, port, socket net.Listener, log *slog.Logger) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sends := newQueue(doc, db, session, log)
 	api := gowa.New(gowa.Options{ID: doc.ID, Version: version, Number: session, Egress: egress.New(doc.EgressAllow), FFmpeg: ffmpeg.New(doc.FFmpeg), Sends: sends, Log: log})
 	door := openDoor(ctx, doc.ID, db.main, log)
-	h := &handler{Session: session, hooks: db.hooks, api: api, door: door, sends: sends, stop: stop}
+	h := &handler{Session: session, guard: guard, hooks: db.hooks, api: api, door: door, sends: sends, stop: stop, log: log}
 	if len(doc.Settings) > 0 {
 		if err := h.Configure(ctx, doc.Settings); err != nil {
 			log.Error("settings cannot be read", "error", err)
@@ -210,11 +210,13 @@ func exitCode(err error) control.ExitCode {
 // handler is the worker as the panel sees it.
 type handler struct {
 	*whatsapp.Session
+	guard *guard
 	hooks *webhooks.Webhooks
 	api   *gowa.API
 	door  *keys.Door
 	sends *sending.Queue
 	stop  context.CancelFunc
+	log   *slog.Logger
 
 	configuring sync.Mutex
 }
@@ -232,7 +234,7 @@ func (h *handler) SendText(ctx context.Context, to, text string) (instances.Sent
 // Report is the session's, with what the session does not know.
 func (h *handler) Report() instances.Report {
 	r := h.Session.Report()
-	r.KeysUsed = h.door.Used()
+	r.KeysUsed, r.Limits = h.door.Used(), h.guard.inForce()
 	return r
 }
 
@@ -240,7 +242,11 @@ func (h *handler) Report() instances.Report {
 func (h *handler) Configure(_ context.Context, document json.RawMessage) error {
 	h.configuring.Lock()
 	defer h.configuring.Unlock()
-	return configure(document, h.hooks, h.door, h.sends, h.api, h.Session)
+	if err := configure(document, h.guard, h.hooks, h.door, h.sends, h.api, h.Session); err != nil {
+		return err
+	}
+	h.log.Info("settings are in force", "revision", h.Session.Report().Settings, "limits", h.guard.inForce())
+	return nil
 }
 
 // Outbox does something with the events of the number; see webhooks.Do.

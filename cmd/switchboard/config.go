@@ -19,6 +19,7 @@ import (
 	"switchboard/auth"
 	"switchboard/control"
 	"switchboard/fault"
+	"switchboard/instances"
 	"switchboard/webhooks"
 )
 
@@ -36,8 +37,7 @@ type config struct {
 	StorageDir      string
 	WorkerHost      string
 	WorkerPortStart int
-	WorkerLimits    control.Limits
-	WorkerCPU       int64 // percent of one processor, 0 for no limit
+	WorkerLimits    instances.Limits // of numbers that have none of their own
 	EgressAllow     []netip.Prefix
 	Webhooks        webhooks.Variables
 	KeepDeleted     time.Duration

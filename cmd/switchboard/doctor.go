@@ -100,10 +100,10 @@ func (d *examination) machine(c config) {
 	default:
 		d.ok("sandbox", "Landlock %d keeps every number's process in its own folder", abi)
 	}
-	switch _, err := cgroups.Find(c.limitsOfGroups()); {
+	switch _, err := cgroups.Find(); {
 	case err == nil:
 		d.ok("control groups", "the kernel keeps every number within its limits")
-	case c.WorkerCPU > 0:
+	case c.WorkerLimits.CPU > 0:
 		d.warn("control groups", "%s WORKER_CPU_LIMIT has no effect", sentence(err))
 	default:
 		d.ok("control groups", "none: numbers keep watch on themselves. %s", sentence(err))

@@ -120,6 +120,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, err
 	}
+	keeper.LimitAll(c.WorkerLimits)
 	last := keeping{moving.Installation{
 		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost),
 	}, kept, o.log}
@@ -139,7 +140,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			Env:         workerEnvironment(env),
 			ListenHost:  c.WorkerHost,
 			Simulator:   c.Simulator(),
-			Limits:      c.WorkerLimits,
+			Limits:      keeper.Limits,
 			Groups:      controlGroups(c, o.log),
 			EgressAllow: c.EgressAllow,
 			FFmpeg:      installed("ffmpeg"),

@@ -15,6 +15,7 @@ import (
 
 	"switchboard/engine"
 	"switchboard/fault"
+	"switchboard/settings"
 	"switchboard/webhooks"
 )
 
@@ -104,15 +105,14 @@ var ownVariables = []variable{
 	{
 		name: "WORKER_MEMORY_LIMIT", fallback: "512", usage: "MiB of memory that one number may use before it is started again, 0 for no limit",
 		parse: func(c *config, value string) (err error) {
-			c.WorkerLimits.Memory, err = parseMebibytes(value, minWorkerMemory)
+			c.WorkerLimits.Memory, err = parseMebibytes(value, settings.LeastMemory>>20)
 			return err
 		},
 	},
 	{
 		name: "WORKER_OPEN_FILES", fallback: "1024", usage: "files and connections that one number may have open before it is started again, 0 for no limit",
-		parse: func(c *config, value string) error {
-			files, err := parseLimit(value, minWorkerFiles)
-			c.WorkerLimits.OpenFiles = uint64(files)
+		parse: func(c *config, value string) (err error) {
+			c.WorkerLimits.OpenFiles, err = parseLimit(value, settings.LeastFiles)
 			return err
 		},
 	},
@@ -124,9 +124,18 @@ var ownVariables = []variable{
 		},
 	},
 	{
+		name: "WORKER_LOG_LIMIT", fallback: "20", usage: "MiB that the log of one number may have; what is older is removed",
+		parse: func(c *config, value string) (err error) {
+			if c.WorkerLimits.Log, err = parseMebibytes(value, settings.LeastLog>>20); err == nil && c.WorkerLimits.Log == 0 {
+				err = bad("is %q. Write a whole number from %d upward.", value, settings.LeastLog>>20)
+			}
+			return err
+		},
+	},
+	{
 		name: "WORKER_CPU_LIMIT", fallback: "0", usage: "percent of one processor that one number may use where it has a control group, 0 for no limit",
 		parse: func(c *config, value string) (err error) {
-			c.WorkerCPU, err = parseLimit(value, 1)
+			c.WorkerLimits.CPU, err = parseLimit(value, 1)
 			return err
 		},
 	},
@@ -365,12 +374,6 @@ func parsePort(value string, least int) (int, error) {
 	}
 	return port, nil
 }
-
-// What a worker needs at the very least: with less it would be ended before it has begun.
-const (
-	minWorkerMemory = 32 // MiB
-	minWorkerFiles  = 64
-)
 
 // minConnections lets the panel and three numbers do all that they do at once.
 const minConnections = 20

@@ -1,0 +1,73 @@
+package settings_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/settings"
+)
+
+func TestSetLimits(t *testing.T) {
+	t.Parallel()
+	least := instances.Limits{
+		Memory: settings.LeastMemory, CPU: settings.LeastCPU, OpenFiles: settings.LeastFiles, Log: settings.LeastLog, Disk: settings.LeastDisk,
+	}
+	most := instances.Limits{
+		Memory: settings.MostMemory, CPU: settings.MostCPU, OpenFiles: settings.MostFiles, Log: settings.MostLog, Disk: settings.MostDisk,
+	}
+	for _, good := range []instances.Limits{{}, least, most, {Disk: settings.LeastDisk}} {
+		var s settings.Settings
+		if err := s.SetLimits(good); err != nil || s.Limits != good {
+			t.Errorf("%+v became %+v, %v", good, s.Limits, err)
+		}
+	}
+	fields := map[string]func(*instances.Limits) *int64{
+		"memory":     func(l *instances.Limits) *int64 { return &l.Memory },
+		"cpu":        func(l *instances.Limits) *int64 { return &l.CPU },
+		"open_files": func(l *instances.Limits) *int64 { return &l.OpenFiles },
+		"log":        func(l *instances.Limits) *int64 { return &l.Log },
+		"disk":       func(l *instances.Limits) *int64 { return &l.Disk },
+	}
+	for name, field := range fields {
+		low, high, negative := least, most, least
+		*field(&low)--
+		*field(&high)++
+		*field(&negative) = -1
+		for _, bad := range []instances.Limits{low, high, negative} {
+			s := settings.Settings{Limits: least}
+			if err := s.SetLimits(bad); fault.FieldOf(err) != name || s.Limits != least {
+				t.Errorf("%s: %+v, %v", name, s.Limits, err)
+			}
+		}
+	}
+}
+
+// A number keeps to its own limits and, where it has none, to those of all. What is kept of it
+// are its own, so that it follows when those of all change.
+func TestLimitsOfOneNumber(t *testing.T) {
+	t.Parallel()
+	k, s := newKeeper(t)
+	k.LimitAll(instances.Limits{Memory: 512 << 20, Log: 20 << 20, Disk: 1 << 30})
+	ok(t, k.Update(t.Context(), id, func(s *settings.Settings) error {
+		return s.SetLimits(instances.Limits{Memory: 64 << 20, CPU: 50})
+	}))
+	want := instances.Limits{Memory: 64 << 20, CPU: 50, Log: 20 << 20, Disk: 1 << 30}
+	if got, err := k.Limits(t.Context(), id); err != nil || got != want {
+		t.Errorf("it keeps to %+v, %v", got, err)
+	}
+	document, err := k.Document(t.Context(), id)
+	ok(t, err)
+	var copied settings.Settings
+	ok(t, json.Unmarshal(document, &copied))
+	if copied.Limits != want {
+		t.Errorf("its worker is given %+v", copied.Limits)
+	}
+	next := keeper(t, s, "key")
+	next.LimitAll(instances.Limits{Memory: 1 << 30, Log: 4 << 20})
+	want = instances.Limits{Memory: 64 << 20, CPU: 50, Log: 4 << 20}
+	if got, err := next.Limits(t.Context(), id); err != nil || got != want {
+		t.Errorf("with other limits of all it keeps to %+v, %v", got, err)
+	}
+}
