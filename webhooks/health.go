@@ -36,7 +36,7 @@ func (r *runner) judge(q *queue, a *Attempt) {
 	if h.failures < tripAfter {
 		return
 	}
-	q.next = now.Add(max(r.pace.between(h.failures), a.after))
+	q.next = now.Add(max(r.pace.between(now.Sub(h.since)), a.after))
 	switch {
 	case !h.paused.IsZero():
 	case now.Sub(h.since) >= r.pace.pause:

@@ -14,7 +14,7 @@ type pace struct {
 	first   time.Duration // until the second attempt; each wait is half as long again …
 	longest time.Duration // … up to this
 	patient time.Duration // what was not taken after that is parked
-	probe   time.Duration // longest wait between attempts at an endpoint that takes nothing
+	probe   time.Duration // wait between attempts at an endpoint that has taken nothing for long
 	pause   time.Duration // an endpoint that took nothing for so long is paused …
 	paused  time.Duration // … and tried so often
 }
@@ -58,10 +58,11 @@ func (p pace) last() int64 {
 	return n
 }
 
-// between is how long an endpoint is left alone after so many failures in a row.
-func (p pace) between(failures int64) time.Duration {
-	if failures < tripAfter {
-		return 0
-	}
-	return min(p.first<<min(failures-tripAfter, 20), p.probe)
+// between is how long an endpoint is left alone that has taken nothing for so long: a fifth
+// of that, a quarter at most so that many numbers do not come together, within bounds. So what
+// waits for an endpoint is on its way soon after it is well again, whatever luck the attempts
+// have with one that fails half of the time.
+func (p pace) between(failing time.Duration) time.Duration {
+	d := min(max(failing/5, p.first), p.probe)
+	return d + rand.N(d/4+1)
 }

@@ -223,8 +223,26 @@ func TestPatience(t *testing.T) {
 	if total < 24*time.Hour || total > 26*time.Hour {
 		t.Errorf("it tries for %v", total)
 	}
-	if p.between(tripAfter-1) != 0 || p.between(1000) != time.Minute {
-		t.Errorf("an endpoint that fails is left alone for %v, %v", p.between(tripAfter-1), p.between(1000))
+}
+
+// An endpoint that takes nothing is asked again after a part of the time for which it has not,
+// so that one that fails half of the time is soon found to be well.
+func TestAnEndpointIsNotLeftAloneForLong(t *testing.T) {
+	t.Parallel()
+	p := usualPace
+	attempts := 0
+	for failing := time.Duration(0); failing < 3*time.Minute; attempts++ {
+		d := p.between(failing)
+		if d < p.first || d > max(failing/4, p.first*5/4) {
+			t.Errorf("after %v it is left alone for %v", failing, d)
+		}
+		failing += d
+	}
+	if attempts < 25 || attempts > 40 {
+		t.Errorf("in three minutes there are %d attempts", attempts)
+	}
+	if d := p.between(time.Hour); d < time.Minute || d > 75*time.Second {
+		t.Errorf("after an hour it is left alone for %v", d)
 	}
 }
 
