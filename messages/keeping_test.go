@@ -554,7 +554,18 @@ func testMedia(t *testing.T, open opener) {
 	}
 	f := due[0]
 	f.State, f.Size, f.StoredAt = messages.Stored, 5, now
-	must(t, m.SetMedia(t.Context(), f))
+	set := func(f messages.File, want bool) {
+		t.Helper()
+		kept, err := m.SetMedia(t.Context(), f)
+		must(t, err)
+		if kept != want {
+			t.Errorf("%s is kept: %v", f.File, kept)
+		}
+	}
+	set(f, true)
+	gone := f
+	gone.File = "gone"
+	set(gone, false)
 	got, err := m.MediaOf(t.Context(), ann, "0")
 	must(t, err)
 	if !reflect.DeepEqual(got, f) {

@@ -168,11 +168,14 @@ func (m *Messages) files(ctx context.Context, rest string, args ...any) ([]File,
 }
 
 // SetMedia stores what became of media: State, Place, Tries, NextAt, Error, StoredAt, AskedAt, and
-// where they can be had now (DirectPath, URL) and Size.
-func (m *Messages) SetMedia(ctx context.Context, f File, events ...Event) error {
-	return m.write(ctx, "store the state of media", events, func(tx *sql.Tx) (bool, error) {
-		return changed(tx.ExecContext(ctx, `UPDATE "media" SET "state" = $1, "place" = $2, "tries" = $3, "next_at" = $4, "error" = $5,
+// where they can be had now (DirectPath, URL) and Size. It tells whether they still are to be
+// kept: the message may have been deleted.
+func (m *Messages) SetMedia(ctx context.Context, f File) (kept bool, err error) {
+	err = m.write(ctx, "store the state of media", nil, func(tx *sql.Tx) (bool, error) {
+		kept, err = changed(tx.ExecContext(ctx, `UPDATE "media" SET "state" = $1, "place" = $2, "tries" = $3, "next_at" = $4, "error" = $5,
 				"stored_at" = $6, "direct_path" = $7, "url" = $8, "size" = $9, "asked_at" = $10 WHERE "file" = $11`,
 			string(f.State), f.Place, f.Tries, milli(f.NextAt), clean(f.Error), milli(f.StoredAt), clean(f.DirectPath), clean(f.URL), f.Size, milli(f.AskedAt), f.File))
+		return kept, err
 	})
+	return kept, err
 }

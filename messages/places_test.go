@@ -86,7 +86,8 @@ func testPlaces(t *testing.T, open opener) {
 	must(t, err)
 	must(t, m.DropMedia(t.Context(), f))
 	f.State, f.Place = messages.Stored, "bucket"
-	must(t, m.SetMedia(t.Context(), f))
+	_, err = m.SetMedia(t.Context(), f)
+	must(t, err)
 	if got := discarded(false); len(got) != 0 {
 		t.Errorf("discarded are %q", got)
 	}

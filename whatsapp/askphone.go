@@ -133,7 +133,7 @@ func (s *Session) phoneGave(ctx context.Context, a *account, e *events.MediaRetr
 	default:
 		f.Error = fetchReason(got.err)
 	}
-	if err := s.messages.SetMedia(ctx, f); err != nil {
+	if _, err := s.messages.SetMedia(ctx, f); err != nil {
 		return err
 	}
 	s.fetch.nudge()

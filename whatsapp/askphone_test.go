@@ -75,7 +75,7 @@ func TestThePhoneGivesFilesAgain(t *testing.T) {
 	s.Apply(settings.Settings{})
 	f := file(later)
 	f.State = messages.Waiting
-	if err := p.messages.SetMedia(within(t), f); err != nil {
+	if _, err := p.messages.SetMedia(within(t), f); err != nil {
 		t.Fatal(err)
 	}
 	s.fetch.nudge()

@@ -144,7 +144,8 @@ func (s *Session) upload(at settings.Bucket, f messages.File) error {
 	file, err := os.Open(s.mediaPath(f))
 	if errors.Is(err, os.ErrNotExist) { // as after a restore: it comes from WhatsApp if somebody asks
 		f.State, f.Error, f.NextAt = messages.Left, "", time.Time{}
-		return s.messages.SetMedia(s.ctx, f)
+		_, err := s.messages.SetMedia(s.ctx, f)
+		return err
 	}
 	if err != nil {
 		return err

@@ -244,6 +244,14 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File, waits bool) (me
 		s.fetch.mu.Unlock()
 		close(done)
 	}()
+	known, err := s.messages.MediaNamed(ctx, f.File)
+	if err != nil {
+		return messages.File{}, err
+	}
+	if known.State == messages.Stored && !known.StoredAt.Equal(f.StoredAt) {
+		return known, nil // somebody else was faster, and it may be on its way to the bucket
+	}
+	f = known
 	limited, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	size, err := s.download(limited, f)
@@ -275,7 +283,15 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File, waits bool) (me
 	if err != nil {
 		s.log.Warn("media not fetched", "tries", f.Tries, "error", scrub(err.Error()))
 	}
-	if stored := persist(s.ctx, func() error { return s.messages.SetMedia(s.ctx, f) }); stored != nil {
+	kept := false
+	stored := persist(s.ctx, func() (err error) {
+		kept, err = s.messages.SetMedia(s.ctx, f)
+		return err
+	})
+	if stored == nil && !kept {
+		stored = errors.Join(fault.New(fault.NotFound, "This message is not kept any more."), s.removeMedia(f.File))
+	}
+	if stored != nil {
 		return messages.File{}, stored
 	}
 	if f.State == messages.Stored {

@@ -257,7 +257,7 @@ func TestMediaGoOnAfterARestart(t *testing.T) {
 	s.Close()
 	f := messages.File{Chat: m.Chat, ID: m.ID, Sender: m.Sender, Media: *m.Media}
 	f.State = messages.Waiting
-	if err := p.messages.SetMedia(within(t), f); err != nil {
+	if _, err := p.messages.SetMedia(within(t), f); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(p.media, 0o700); err != nil {
