@@ -47,6 +47,10 @@ func TestWhatPeopleDoIsRecorded(t *testing.T) {
 	b.post("/instances/"+string(known)+"/rename", "name", "")
 	b.post("/people", "email", "grace@example.org", "role", "viewer")
 	b.get("/audit/export?format=csv")
+	b.get("/instances/" + string(known) + "/log")
+	b.get("/instances/" + string(known) + "/log/download")
+	b.post("/instances/"+string(known)+"/backup", "passphrase", "long enough for anybody", "again", "long enough for anybody")
+	b.post("/instances", "name", "Shop", "request_id", "a")
 	b.post("/account/password", "current", password, "password", "another violet kettle")
 	b.get("/account")
 	b.post("/logout")
@@ -61,6 +65,9 @@ EMAIL instances.start `+string(known)+`: refused
 EMAIL instances.rename `+string(known)+`: failed
 EMAIL people.create: ok
 EMAIL audit.export: ok
+EMAIL instances.log.download `+string(known)+`: ok
+EMAIL instances.backup `+string(known)+`: ok
+EMAIL instances.create made_20260101120000: ok
 EMAIL password.change: ok
 EMAIL sign-out: ok
 `, "EMAIL", email)

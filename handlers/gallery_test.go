@@ -28,7 +28,7 @@ func TestGallery(t *testing.T) {
 	}
 	site := newSite(t, func(o *Options) { o.Simulated, o.PhoneURL = true, "http://127.0.0.1:3081/" })
 	site.person(auth.Owner)
-	site.numbers.all = everyState(time.Now())
+	site.numbers.all = append(everyState(time.Now()), oddNames(time.Now())...)
 	site.numbers.found = []instances.Paired{
 		{JID: "491711111111:3@s.whatsapp.net", PushName: "Bakery", Source: "go-whatsapp-web-multidevice"},
 		{JID: "393331234567:8@s.whatsapp.net", Source: "go-whatsapp-web-multidevice"},
@@ -54,6 +54,12 @@ func TestGallery(t *testing.T) {
 				empty := *site.server
 				empty.Instances = &fakeNumbers{}
 				empty.below(empty.routes()).ServeHTTP(w, r)
+				return
+			case "/gallery/many":
+				r.URL.Path = "/"
+				many := *site.server
+				many.Instances = &fakeNumbers{all: repeated(everyState(time.Now()), 200)}
+				many.below(many.routes()).ServeHTTP(w, r)
 				return
 			case "/gallery/panic":
 				site.server.fail(w, r, errBroken)
@@ -135,6 +141,25 @@ func everyState(now time.Time) []instances.Instance {
 		all = append(all, inst)
 	}
 	return all
+}
+
+// oddNames are numbers whose names are hard to show.
+func oddNames(now time.Time) []instances.Instance {
+	odd := everyState(now)[:3]
+	for i, name := range []string{"خدمة العملاء", "👩‍💻 Büro 東京 🏢", strings.Repeat("Donaudampfschifffahrt", 4)[:80]} {
+		odd[i].ID, odd[i].Name = instances.ID(fmt.Sprintf("odd_%d_20260101120000", i)), name
+	}
+	return odd
+}
+
+// repeated is all over and over, until there are n.
+func repeated(all []instances.Instance, n int) (many []instances.Instance) {
+	for i := range n {
+		inst := all[i%len(all)]
+		inst.ID = instances.ID(fmt.Sprintf("%03d_%s", i, inst.ID))
+		many = append(many, inst)
+	}
+	return many
 }
 
 func conversation(now time.Time) []messages.Message {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"switchboard/audit"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/journal"
@@ -73,6 +74,7 @@ func (s *server) downloadLog(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	audit.Of(r.Context()).Action = "instances.log.download"
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", string(inst.ID)+".log"))
 	if _, err := s.Logs(inst.ID).WriteTo(w); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"switchboard/audit"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/views"
@@ -135,6 +136,7 @@ func (s *server) create(r *http.Request) (instances.Instance, error) {
 	if err == nil && inst.Name != in.Name {
 		err = errFormUsed
 	}
+	audit.Of(r.Context()).Instance = string(inst.ID)
 	return inst, err
 }
 

@@ -158,7 +158,7 @@ func operations(list []reference.Operation, choose func(reference.Operation) str
 			return templ_7745c5c3_Err
 		}
 		for _, o := range list {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<details class=\"px-5 py-3\" data-testid=\"operation\"><summary class=\"cursor-pointer\"><span class=\"font-mono text-sm font-semibold break-all\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<details class=\"px-5 py-3\" data-testid=\"operation\"><summary class=\"unfolds\"><span class=\"font-mono text-sm font-semibold break-all\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/hex"
 	"hash/fnv"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -69,6 +70,16 @@ func file(ctx context.Context, name string) string {
 type Form struct {
 	Values map[string]string
 	Errors map[string]string
+}
+
+// or is the form with a value for one field, unless something was typed there.
+func (f Form) or(field, value string) Form {
+	if _, typed := f.Values[field]; typed {
+		return f
+	}
+	values := map[string]string{field: value}
+	maps.Copy(values, f.Values)
+	return Form{Values: values, Errors: f.Errors}
 }
 
 // Live is a part of a page that the browser asks for again and again. Its version is a

@@ -149,7 +149,7 @@ func hookWord(ctx context.Context, w settings.Webhook, s webhooks.Standing) stri
 	case s.Parked > 0:
 		return "It takes events, but refused some for more than a day."
 	}
-	return "It takes events."
+	return "Nothing was refused so far."
 }
 
 func waiting(ctx context.Context, s webhooks.Standing) string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/audit"
 	"switchboard/fault"
 	"switchboard/instances"
 )
@@ -105,6 +106,7 @@ func (s *server) createInstance(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	audit.Of(r.Context()).Instance = string(i.ID)
 	if request != "" && i.Name != strings.Join(strings.Fields(in.Name), " ") {
 		return fault.InField("Idempotency-Key", "This Idempotency-Key has been used for another number. Use a new one for every number.")
 	}
