@@ -9,10 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +22,7 @@ import (
 	waLog "go.mau.fi/whatsmeow/util/log"
 
 	"switchboard/engine"
+	"switchboard/gowa/gowatest"
 	"switchboard/whatsapp/simulator/phone"
 )
 
@@ -69,16 +67,16 @@ func BenchmarkSends(b *testing.B) {
 			const turn = 100
 			turns := 0
 			// What one has sent is delivered before the other's turn, which it would slow down.
-			lapOf := func(send func(string), to *phone.Phone) lap {
+			lapOf := func(send func(string), to *phone.Phone) gowatest.Lap {
 				seq, before := to.Seq(), processor()
-				l := flight(turn, flying, func() { send(usual) })
+				l := gowatest.Flight(turn, flying, func() { send(usual) })
 				turns++
 				last := fmt.Sprint("the end of turn ", turns)
 				send(last)
 				if _, err := to.WaitFor(within(b), seq, func(e phone.Entry) bool { return e.Text == last }); err != nil {
 					b.Fatal(err)
 				}
-				l.processor = processor() - before
+				l.Processor = processor() - before
 				return l
 			}
 			for range 2 { // sessions are made, caches filled
@@ -86,45 +84,29 @@ func BenchmarkSends(b *testing.B) {
 				lapOf(direct, ben)
 				lapOf(viaTCP, cid)
 			}
-			var viaREST, viaClient, viaDistant lap
+			var viaREST, viaClient, viaDistant gowatest.Lap
 			for b.Loop() {
-				viaClient.add(lapOf(direct, ben))
-				viaREST.add(lapOf(rest, ann))
-				viaDistant.add(lapOf(viaTCP, cid))
+				viaClient.Add(lapOf(direct, ben))
+				viaREST.Add(lapOf(rest, ann))
+				viaDistant.Add(lapOf(viaTCP, cid))
 			}
-			b.ReportMetric(viaREST.rate(), "rest/s")
-			b.ReportMetric(viaClient.rate(), "bare/s")
-			b.ReportMetric(100*viaREST.rate()/viaClient.rate(), "%of-bare")
-			b.ReportMetric(viaDistant.rate(), "tcp/s")
-			b.ReportMetric(100*viaREST.rate()/viaDistant.rate(), "%of-tcp")
-			b.ReportMetric(viaDistant.quantile(50), "tcp-p50-ms")
-			b.ReportMetric(viaDistant.quantile(99), "tcp-p99-ms")
-			b.ReportMetric(viaDistant.cost(), "tcp-cpu-ms")
-			b.ReportMetric(viaREST.quantile(50), "rest-p50-ms")
-			b.ReportMetric(viaREST.quantile(99), "rest-p99-ms")
-			b.ReportMetric(viaClient.quantile(50), "bare-p50-ms")
-			b.ReportMetric(viaClient.quantile(99), "bare-p99-ms")
-			b.ReportMetric(viaREST.cost(), "rest-cpu-ms")
-			b.ReportMetric(viaClient.cost(), "bare-cpu-ms")
+			b.ReportMetric(viaREST.Rate(), "rest/s")
+			b.ReportMetric(viaClient.Rate(), "bare/s")
+			b.ReportMetric(100*viaREST.Rate()/viaClient.Rate(), "%of-bare")
+			b.ReportMetric(viaDistant.Rate(), "tcp/s")
+			b.ReportMetric(100*viaREST.Rate()/viaDistant.Rate(), "%of-tcp")
+			b.ReportMetric(viaDistant.Quantile(50), "tcp-p50-ms")
+			b.ReportMetric(viaDistant.Quantile(99), "tcp-p99-ms")
+			b.ReportMetric(viaDistant.Cost(), "tcp-cpu-ms")
+			b.ReportMetric(viaREST.Quantile(50), "rest-p50-ms")
+			b.ReportMetric(viaREST.Quantile(99), "rest-p99-ms")
+			b.ReportMetric(viaClient.Quantile(50), "bare-p50-ms")
+			b.ReportMetric(viaClient.Quantile(99), "bare-p99-ms")
+			b.ReportMetric(viaREST.Cost(), "rest-cpu-ms")
+			b.ReportMetric(viaClient.Cost(), "bare-cpu-ms")
 			b.ReportMetric(0, "ns/op") // of a whole turn, which nobody asks for
 		})
 	}
-}
-
-// lap is what was measured.
-type lap struct {
-	whole     time.Duration
-	each      []time.Duration
-	processor time.Duration // of everything: sender, network and receivers
-}
-
-func (l *lap) add(m lap) {
-	l.whole, l.processor, l.each = l.whole+m.whole, l.processor+m.processor, append(l.each, m.each...)
-}
-
-// cost is how many milliseconds of a processor one message takes, until it is delivered.
-func (l *lap) cost() float64 {
-	return float64(l.processor.Microseconds()) / 1000 / float64(len(l.each))
 }
 
 // processor is the time that this process has spent on a processor.
@@ -132,33 +114,6 @@ func processor() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func (l *lap) rate() float64 { return float64(len(l.each)) / l.whole.Seconds() }
-
-func (l *lap) quantile(percent int) float64 {
-	slices.Sort(l.each)
-	return float64(l.each[(len(l.each)-1)*percent/100].Microseconds()) / 1000
-}
-
-// flight does something count times, so many at once.
-func flight(count, flying int, do func()) lap {
-	l := lap{each: make([]time.Duration, count)}
-	var next atomic.Int64
-	var all sync.WaitGroup
-	began := time.Now()
-	for range flying {
-		all.Go(func() {
-			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
-				start := time.Now()
-				do()
-				l.each[i] = time.Since(start)
-			}
-		})
-	}
-	all.Wait()
-	l.whole = time.Since(began)
-	return l
 }
 
 // overTCP reaches the simulated network as a number does.
