@@ -130,6 +130,7 @@ func serve(ctx context.Context, doc control.StartDocument, version string, db ha
 	}
 	go sends.Run(ctx, api.Do)
 	go trim(ctx)
+	adaptCollector(ctx)
 	var servers sync.WaitGroup
 	servers.Go(func() { db.hooks.Run(ctx) })
 	servers.Go(func() { db.herald.run(ctx) })
