@@ -23,7 +23,7 @@ func BenchmarkFlood(b *testing.B) {
 	for b.Loop() { // what counts is measured once, below
 	}
 	b.ReportMetric(0, "ns/op")
-	f := startFleet(b, 2, 34000)
+	f := startFleet(b, 2, 31000)
 	flooded, other := 0, 1
 	friend := f.network.addPhone("491703000000", "Friend")
 	bystander := f.network.addPhone("491703000099", "Bystander")

@@ -22,7 +22,7 @@ func TestUpgrade(t *testing.T) {
 		return strings.Replace(source, "runWorker(ctx context.Context, env environment, args []string) error {\n",
 			"runWorker(ctx context.Context, env environment, args []string) error {\n\tpanic(\"broken on purpose\")\n", 1)
 	})
-	f := startFleet(t, 3, 26400)
+	f := startFleet(t, 3, 26900)
 	// From here on the program lies where an upgrade can replace it.
 	f.program = filepath.Join(filepath.Dir(binary), "installed")
 	install(t, binary, f.program)

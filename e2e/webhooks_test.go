@@ -41,7 +41,7 @@ func webhooksLoseNothing(t *testing.T, database ...string) {
 	each := (*hooked + numbers*talkers - 1) / (numbers * talkers)
 	port := 26400
 	if len(database) > 0 {
-		port = 26500
+		port = 26450
 	}
 	f := startFleet(t, numbers, port, append(database, "EGRESS_ALLOW=127.0.0.0/8")...)
 	r := newHook(t)

@@ -3,11 +3,13 @@
 package whatsapp
 
 import (
+	"fmt"
 	"net"
 	"testing"
 	"time"
 
 	"switchboard/fault"
+	"switchboard/freeport"
 	"switchboard/instances"
 	"switchboard/whatsapp/simulator"
 	"switchboard/whatsapp/simulator/phone"
@@ -216,12 +218,11 @@ func TestASilentServer(t *testing.T) {
 
 func TestNoServer(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	s := newPlace(t).openAt(&Simulator{Addr: l.Addr().String(), RootKey: network1.RootKey()}, quick)
+	s := newPlace(t).openAt(&Simulator{Addr: fmt.Sprintf("127.0.0.1:%d", port), RootKey: network1.RootKey()}, quick)
 	untilIs(t, s, instances.PairingPhone, instances.NoNetwork)
 	if _, err := s.PairPhone(within(t), "491701234567"); fault.KindOf(err) != fault.Unavailable {
 		t.Fatalf("got %v", err)

@@ -21,6 +21,7 @@ import (
 
 	"switchboard/control"
 	"switchboard/engine"
+	"switchboard/freeport"
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/migrations"
@@ -59,12 +60,9 @@ func documentIn(t *testing.T, dir string) control.StartDocument {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	port, err := freeport.Take()
+	must(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // TestMain lets the test binary be a worker too: a worker confines its whole process.

@@ -4,6 +4,7 @@ package buckettest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"switchboard/freeport"
 	"switchboard/settings"
 )
 
@@ -39,12 +41,11 @@ func New(t testing.TB) *Store {
 	if testing.Short() {
 		t.Skip("the S3 store is left out of short tests")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Store{dir: t.TempDir(), side: t.TempDir(), addr: l.Addr().String(), t: t}
-	_ = l.Close()
+	s := &Store{dir: t.TempDir(), side: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", port), t: t}
 	if err := os.Mkdir(filepath.Join(s.dir, "media"), 0o700); err != nil {
 		t.Fatal(err)
 	}

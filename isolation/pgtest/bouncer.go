@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"switchboard/freeport"
 )
 
 // bouncerINI is the configuration of docs/postgresql.md.
@@ -59,7 +61,7 @@ func Bouncer(t testing.TB, d Database) Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := freePort()
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}

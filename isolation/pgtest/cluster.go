@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"switchboard/freeport"
 )
 
 // Cluster is a server of a test's own, which it may stop.
@@ -67,7 +69,7 @@ func (c *Cluster) Standby(t testing.TB) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := freePort()
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,9 @@
 package sinkstest
 
 import (
+	"bytes"
 	"context"
-	"net"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"switchboard/freeport"
 )
 
 // process is a server that a test runs.
@@ -60,7 +63,30 @@ func (p *process) Kill() {
 }
 
 // Freeze stops the server without ending it: its connections stay, and nothing answers.
-func (p *process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+func (p *process) Freeze() {
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+	// Its threads stop one by one, each when it has a turn.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for !p.frozen() {
+		select {
+		case <-ctx.Done():
+			p.t.Fatal("the server does not stop")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func (p *process) frozen() bool {
+	all, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	for _, path := range all {
+		stat, err := os.ReadFile(path)
+		if _, state, _ := bytes.Cut(stat, []byte(") ")); err == nil && !bytes.HasPrefix(state, []byte("T")) {
+			return false
+		}
+	}
+	return len(all) > 0
+}
 
 // Thaw has a frozen server go on.
 func (p *process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
@@ -99,12 +125,11 @@ func find(t testing.TB, name, elsewhere, pack string) string {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(port)
 }
 
 func write(t testing.TB, path, text string) {
