@@ -49,7 +49,7 @@ var panelRoutes = map[access]string{
 		POST /account/passkeys/{passkey}/remove   POST /account/sessions/revoke   POST /account/sessions/{session}/revoke`,
 	looks: `
 		GET /instances/{id}/webhooks   GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
-		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/bucket   GET /instances/{id}/queue   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
+		GET /instances/{id}   GET /instances/{id}/api   GET /instances/{id}/api/openapi.json   GET /instances/{id}/access   GET /instances/{id}/proxy   GET /instances/{id}/bucket   GET /instances/{id}/limits   GET /instances/{id}/queue   GET /instances/{id}/settings   GET /instances/{id}/search   GET /instances/{id}/log   GET /instances/{id}/log/download`,
 	polls: `
 		GET /instances/{id}/status   GET /instances/{id}/pairing   GET /instances/{id}/messages   GET /instances/{id}/usage   GET /instances/{id}/log/lines`,
 	changes: `
@@ -74,13 +74,13 @@ var panelRoutes = map[access]string{
 		GET /groups/new   POST /groups   GET /groups/{group}   POST /groups/{group}   POST /groups/{group}/delete
 		GET /system   POST /system/restore   POST /system/deleted/{file}/restore   POST /system/deleted/{file}/forget`,
 	tries:  `POST /instances/{id}/api`,
-	copies: `POST /instances/{id}/backup`,
+	copies: `POST /instances/{id}/backup   POST /instances/{id}/limits`,
 }
 
 var apiRoutes = map[access]string{
 	signed: `GET /openapi.json   GET /stats   GET /instances   GET /events`,
 	looks: `
-		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/bucket   GET /instances/{id}/settings   GET /instances/{id}/logs
+		GET /instances/{id}   GET /instances/{id}/qr   GET /instances/{id}/keys   GET /instances/{id}/bucket   GET /instances/{id}/limits   GET /instances/{id}/settings   GET /instances/{id}/logs
 		GET /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}
 		GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		POST /instances/{id}/user/lookup   GET /instances/{id}/user/blocked   GET /instances/{id}/user/resolve   GET /instances/{id}/community/groups
@@ -104,7 +104,7 @@ var apiRoutes = map[access]string{
 	manages: `
 		GET /users   POST /users   GET /users/{user}   PATCH /users/{user}   DELETE /users/{user}   POST /users/{user}/link
 		GET /groups   POST /groups   PUT /groups/{group}   DELETE /groups/{group}
-		GET /tokens   POST /tokens   DELETE /tokens/{token}   GET /audit
+		GET /tokens   POST /tokens   DELETE /tokens/{token}   GET /audit   PATCH /instances/{id}/limits
 		GET /webhooks   POST /webhooks   GET /webhooks/{webhook}   PATCH /webhooks/{webhook}   DELETE /webhooks/{webhook}
 		POST /webhooks/{webhook}/reveal   POST /webhooks/{webhook}/rotate`,
 }
@@ -184,7 +184,7 @@ func newOffice(t *testing.T) *office {
 	var mounted Options
 	o.site = newSite(t, func(options *Options) { mounted = *options })
 	a := api.New(api.Options{
-		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Settings: o.settings, Webhooks: o.webhooks, Logs: mounted.Logs,
+		Instances: o.numbers, Auth: o.auth, People: o.auth, Audit: o.audit, Log: mounted.Log, Keys: keys.Ring{Settings: o.settings}, Settings: o.settings, Webhooks: o.webhooks, Logs: mounted.Logs, Bounds: mounted.Bounds,
 		Usage: func(instances.ID, int) (resources.Usage, bool) { return resources.Usage{}, false },
 	})
 	g := gateway.New(gateway.Options{Instances: o.numbers, Auth: o.auth, Settings: o.settings, Log: mounted.Log})

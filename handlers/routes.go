@@ -81,6 +81,8 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}/queue", s.page(s.showQueue))
 			r.Get("/instances/{id}/proxy", s.page(s.showProxy))
 			r.Get("/instances/{id}/bucket", s.page(s.showBucket))
+			r.Get("/instances/{id}/limits", s.page(s.showLimits))
+			r.Post("/instances/{id}/limits", s.page(s.changeLimits))
 			r.Get("/instances/{id}/api", s.page(s.showReference))
 			r.Get("/instances/{id}/api/openapi.json", s.page(s.showOpenAPI))
 			r.Post("/instances/{id}/api", s.page(s.tryOperation))

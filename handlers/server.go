@@ -108,6 +108,8 @@ type Options struct {
 	Management []reference.Operation
 	// Settings are what a person set for each number.
 	Settings Settings
+	// Bounds are what the limits of a number are seen against.
+	Bounds settings.Bounds
 	// WorkerURL is the address of the API of the number that has a port, for people.
 	WorkerURL func(port int) string
 	// Ready says whether the panel can do its work: the control database answers.

@@ -23,6 +23,7 @@ import (
 	"switchboard/keys"
 	"switchboard/resources"
 	"switchboard/secrets"
+	"switchboard/settings"
 	"switchboard/settings/settingstest"
 	"switchboard/store"
 	"switchboard/webhooks"
@@ -79,6 +80,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		Queue:     fakeQueue{},
 		Keys:      keys.Ring{Settings: s.settings},
 		Settings:  s.settings,
+		Bounds:    settings.Bounds{All: instances.Limits{Memory: 512 << 20, OpenFiles: 1024, Log: 20 << 20}, Folder: func(instances.ID) int64 { return 60 << 20 }},
 		Webhooks:  s.webhooks,
 		WorkerURL: func(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) },
 		Usage:     new(resources.Sampler),

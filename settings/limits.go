@@ -23,10 +23,17 @@ const (
 	MostDisk    = 100 << 40
 )
 
+// Bounds are what the limits of a number are seen against.
+type Bounds struct {
+	All    instances.Limits         // of numbers that have none of their own
+	Groups bool                     // whether there are control groups, without which nothing limits processors
+	Folder func(instances.ID) int64 // bytes in the folder of a number now
+}
+
 // SetLimits has the number keep to limits of its own; where one is zero, to that of all
-// numbers. The error is a fault that names every field that cannot be as it is, and s is then
-// as it was.
-func (s *Settings) SetLimits(l instances.Limits) error {
+// numbers. folder is what its folder has now: with less it would stop at once. The error is a
+// fault that names every field that cannot be as it is, and s is then as it was.
+func (s *Settings) SetLimits(l instances.Limits, folder int64) error {
 	var wrong []error
 	need := func(n, least, most int64, field, sentence string) {
 		if n != 0 && (n < least || n > most) {
@@ -36,11 +43,14 @@ func (s *Settings) SetLimits(l instances.Limits) error {
 	mb := func(n, least, most int64, field string) {
 		need(n, least, most, field, fmt.Sprintf("Enter a size from %d MB to %s, or nothing for the limit of all numbers.", least>>20, large(most)))
 	}
-	mb(l.Memory, LeastMemory, MostMemory, "memory")
-	need(l.CPU, LeastCPU, MostCPU, "cpu", fmt.Sprintf("Enter a share from %d to %d percent, where 100 is one whole processor, or nothing for the limit of all numbers.", LeastCPU, MostCPU))
+	mb(l.Memory, LeastMemory, MostMemory, "memory_bytes")
+	need(l.CPU, LeastCPU, MostCPU, "cpu_percent", fmt.Sprintf("Enter a share from %d to %d percent, where 100 is one whole processor, or nothing for the limit of all numbers.", LeastCPU, MostCPU))
 	need(l.OpenFiles, LeastFiles, MostFiles, "open_files", fmt.Sprintf("Enter a number of files from %d to %d, or nothing for the limit of all numbers.", LeastFiles, MostFiles))
-	mb(l.Log, LeastLog, MostLog, "log")
-	mb(l.Disk, LeastDisk, MostDisk, "disk")
+	mb(l.Log, LeastLog, MostLog, "log_bytes")
+	mb(l.Disk, LeastDisk, MostDisk, "disk_bytes")
+	if folder > LeastDisk {
+		need(l.Disk, folder, MostDisk, "disk_bytes", fmt.Sprintf("The folder of this number has %d MB already. Make room first, or enter more than that.", folder>>20))
+	}
 	if err := errors.Join(wrong...); err != nil {
 		return err
 	}

@@ -19,16 +19,23 @@ func TestSetLimits(t *testing.T) {
 	}
 	for _, good := range []instances.Limits{{}, least, most, {Disk: settings.LeastDisk}} {
 		var s settings.Settings
-		if err := s.SetLimits(good); err != nil || s.Limits != good {
+		if err := s.SetLimits(good, 0); err != nil || s.Limits != good {
 			t.Errorf("%+v became %+v, %v", good, s.Limits, err)
 		}
 	}
+	var s settings.Settings
+	if err := s.SetLimits(instances.Limits{Disk: 70 << 20}, 80<<20); fault.FieldOf(err) != "disk_bytes" {
+		t.Errorf("less than what is there: %v", err)
+	}
+	if err := s.SetLimits(instances.Limits{Disk: 80 << 20}, 80<<20); err != nil {
+		t.Error(err)
+	}
 	fields := map[string]func(*instances.Limits) *int64{
-		"memory":     func(l *instances.Limits) *int64 { return &l.Memory },
-		"cpu":        func(l *instances.Limits) *int64 { return &l.CPU },
-		"open_files": func(l *instances.Limits) *int64 { return &l.OpenFiles },
-		"log":        func(l *instances.Limits) *int64 { return &l.Log },
-		"disk":       func(l *instances.Limits) *int64 { return &l.Disk },
+		"memory_bytes": func(l *instances.Limits) *int64 { return &l.Memory },
+		"cpu_percent":  func(l *instances.Limits) *int64 { return &l.CPU },
+		"open_files":   func(l *instances.Limits) *int64 { return &l.OpenFiles },
+		"log_bytes":    func(l *instances.Limits) *int64 { return &l.Log },
+		"disk_bytes":   func(l *instances.Limits) *int64 { return &l.Disk },
 	}
 	for name, field := range fields {
 		low, high, negative := least, most, least
@@ -37,7 +44,7 @@ func TestSetLimits(t *testing.T) {
 		*field(&negative) = -1
 		for _, bad := range []instances.Limits{low, high, negative} {
 			s := settings.Settings{Limits: least}
-			if err := s.SetLimits(bad); fault.FieldOf(err) != name || s.Limits != least {
+			if err := s.SetLimits(bad, 0); fault.FieldOf(err) != name || s.Limits != least {
 				t.Errorf("%s: %+v, %v", name, s.Limits, err)
 			}
 		}
@@ -51,7 +58,7 @@ func TestLimitsOfOneNumber(t *testing.T) {
 	k, s := newKeeper(t)
 	k.LimitAll(instances.Limits{Memory: 512 << 20, Log: 20 << 20, Disk: 1 << 30})
 	ok(t, k.Update(t.Context(), id, func(s *settings.Settings) error {
-		return s.SetLimits(instances.Limits{Memory: 64 << 20, CPU: 50})
+		return s.SetLimits(instances.Limits{Memory: 64 << 20, CPU: 50}, 0)
 	}))
 	want := instances.Limits{Memory: 64 << 20, CPU: 50, Log: 20 << 20, Disk: 1 << 30}
 	if got, err := k.Limits(t.Context(), id); err != nil || got != want {

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -16,6 +14,7 @@ import (
 	"switchboard/control"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/resources"
 	"switchboard/sandbox"
 	"switchboard/settings"
 	"switchboard/whatsapp"
@@ -177,7 +176,7 @@ func (g *guard) look(disk bool) *ending {
 		g.log.prune()
 	}
 	if n := limits.Disk; disk && n > 0 {
-		if used := size(g.dir); used > n {
+		if used := resources.FolderSize(g.dir); used > n {
 			return over(control.ExitDiskLimit, "The folder of this number has %d MiB, of %d that it may.", used>>20, n>>20)
 		}
 	}
@@ -221,18 +220,4 @@ func (g *guard) files() int64 {
 		return 0
 	}
 	return int64(len(names))
-}
-
-// size is what the files in dir take, in bytes. Those that come and go meanwhile do not
-// matter.
-func size(dir string) (total int64) {
-	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			if info, err := entry.Info(); err == nil {
-				total += info.Size()
-			}
-		}
-		return nil
-	})
-	return total
 }

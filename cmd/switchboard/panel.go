@@ -27,6 +27,7 @@ import (
 	"switchboard/processes"
 	"switchboard/resources"
 	"switchboard/secrets"
+	"switchboard/settings"
 	"switchboard/webhooks"
 	"switchboard/whatsapp/legacy"
 )
@@ -129,6 +130,8 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	}
 
 	sampler, again := new(resources.Sampler), new(reconnects)
+	groups := controlGroups(c, o.log)
+	bounds := settings.Bounds{All: c.WorkerLimits, Groups: groups != nil, Folder: folderSize(s.dir)}
 	supervisor := instances.NewSupervisor(instances.Options{
 		OnChange:  again.changed,
 		Store:     s.store,
@@ -141,7 +144,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 			ListenHost:  c.WorkerHost,
 			Simulator:   c.Simulator(),
 			Limits:      keeper.Limits,
-			Groups:      controlGroups(c, o.log),
+			Groups:      groups,
 			EgressAllow: c.EgressAllow,
 			FFmpeg:      installed("ffmpeg"),
 			Connections: share,
@@ -191,7 +194,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Logs:      logsIn(s.dir),
 		Usage:     sampler, Reconnects: again.count,
 		API: api.New(api.Options{
-			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Webhooks: desk, CheckBucket: checkBucket(c), MediaBacklog: messageReader{databases}.MediaBacklog, Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
+			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Bounds: bounds, Webhooks: desk, CheckBucket: checkBucket(c), MediaBacklog: messageReader{databases}.MediaBacklog, Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
 				return sampler.Of(string(id), pid)
 			}, Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
 		}),
@@ -202,6 +205,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		GatewayURL:     base.JoinPath("gowa").String(),
 		Keys:           keys.Ring{Settings: keeper},
 		Settings:       keeper,
+		Bounds:         bounds,
 		WorkerURL:      c.workerURL(base),
 		Workers:        supervisor,
 		Queue:          queueReader{databases},

@@ -82,6 +82,8 @@ type Options struct {
 	URL      string
 	Keys     Keys
 	Settings Settings
+	// Bounds are what the limits of a number are seen against.
+	Bounds settings.Bounds
 	// CheckBucket tries whether media can be kept in a bucket; a fault says why they cannot.
 	CheckBucket func(ctx context.Context, b settings.Bucket) error
 	// MediaBacklog is what waits to be put into a number's bucket.
@@ -158,6 +160,8 @@ func newServer(o Options) *server {
 
 	s.mux.Get("/instances/{id}/settings", s.answer(s.showHabits))
 	s.mux.Patch("/instances/{id}/settings", s.answer(s.changeHabits))
+	s.mux.Get("/instances/{id}/limits", s.answer(s.showLimits))
+	s.mux.Patch("/instances/{id}/limits", s.answer(s.changeLimits))
 	s.mux.Get("/instances/{id}/bucket", s.answer(s.showBucket))
 	s.mux.Post("/instances/{id}/bucket/check", s.answer(s.checkBucket))
 

@@ -228,6 +228,7 @@ func (s *site) options() Options {
 		Usage: func(_ instances.ID, pid int) (resources.Usage, bool) {
 			return resources.Usage{CPUPercent: 1.5, RSSBytes: 19 << 20, OwnBytes: 6 << 20, OpenFiles: 21}, pid == 4711
 		},
+		Bounds:       settings.Bounds{All: instances.Limits{Memory: 512 << 20, CPU: 80, Log: 20 << 20}, Folder: func(instances.ID) int64 { return 60 << 20 }},
 		Logs:         func(instances.ID) journal.Log { return s.log },
 		MediaBacklog: func(context.Context, instances.ID) (messages.Backlog, error) { return s.backlog, nil },
 		CheckBucket:  func(_ context.Context, b settings.Bucket) error { return s.checkBucket(b) },

@@ -82,6 +82,10 @@ func needs(r *http.Request) auth.Scope {
 		switch own {
 		case "chat", "user", "newsletter", "community": // the number's own, in this API's words
 			own, below = "api", rest
+		case "limits": // everybody who sees the number may read them
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				return auth.Admin
+			}
 		case "messages", "queue":
 			if r.Method != http.MethodGet && r.Method != http.MethodHead {
 				return auth.Send

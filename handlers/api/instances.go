@@ -32,6 +32,7 @@ type instance struct {
 	CreatedAt *time.Time         `json:"created_at"`
 	StartedAt *time.Time         `json:"started_at"`
 	Resources *usage             `json:"resources"`
+	Limits    *limits            `json:"limits"`
 }
 
 type usage struct {
@@ -51,6 +52,7 @@ func (s *server) show(i instances.Instance) instance {
 		CreatedAt: moment(i.CreatedAt), StartedAt: moment(i.StartedAt),
 	}
 	if i.PID != 0 {
+		out.Limits = s.inForce(i)
 		if u, ok := s.Usage(i.ID, i.PID); ok {
 			out.Resources = &usage{u.CPUPercent, u.RSSBytes, u.OwnBytes, u.OpenFiles}
 		}

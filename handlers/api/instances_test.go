@@ -22,13 +22,15 @@ func TestInstanceAsJSON(t *testing.T) {
 		Phone: "491700000001", JID: "491700000001:7@s.whatsapp.net", Desired: instances.Running,
 		Status: instances.Reconnecting, Reason: instances.NoProof, Since: at, PID: 4711, Port: 3001,
 		Database: instances.Database{Engine: "sqlite", Main: "whatsapp_x", Keys: "keys_x"}, Restarts: 2, CreatedAt: at, StartedAt: at,
+		Limits: instances.Limits{Memory: 1 << 20, CPU: 50, OpenFiles: 7}, // without control groups, no processor is limited
 	})
 	got := s.send(s.operator, "GET", "/instances/"+string(id), "")
 	s.wantStatus(got, http.StatusOK)
 	const want = `{"id":"support_20261123070000","name":"Support","phone":"491700000001","jid":"491700000001:7@s.whatsapp.net",` +
 		`"desired":"running","status":"reconnecting","reason":"no_proof","since":"2026-11-23T07:00:00Z","pid":4711,"port":3001,` +
 		`"database":{"engine":"sqlite","main":"whatsapp_x","keys":"keys_x"},"restarts":2,"created_at":"2026-11-23T07:00:00Z",` +
-		`"started_at":"2026-11-23T07:00:00Z","resources":{"cpu_percent":1.5,"rss_bytes":19922944,"own_bytes":6291456,"open_files":21}}`
+		`"started_at":"2026-11-23T07:00:00Z","resources":{"cpu_percent":1.5,"rss_bytes":19922944,"own_bytes":6291456,"open_files":21},` +
+		`"limits":{"memory_bytes":1048576,"cpu_percent":null,"open_files":7,"log_bytes":null,"disk_bytes":null}}`
 	if strings.TrimSpace(got.body) != want {
 		t.Errorf("got  %s\nwant %s", got.body, want)
 	}

@@ -87,7 +87,7 @@ func TestDocumentedMembers(t *testing.T) {
 	for name, v := range map[string]any{
 		"Person": person{}, "Group": group{}, "Token": token{}, "AuditEntry": audit.Entry{},
 		"Instance": instance{}, "Resources": usage{}, "Problem": problem{}, "Code": instances.PhoneCode{}, "LogLine": logLine{}, "Stats": stats{}, "Rollout": rollout{}, "Key": key{}, "NewMessage": outgoing{},
-		"Webhook": webhook{}, "Standing": standing{}, "WebhookWish": webhooks.Wish{}, "Delivery": delivery{}, "Attempt": attempt{}, "Count": webhooks.Count{},
+		"Webhook": webhook{}, "Standing": standing{}, "WebhookWish": webhooks.Wish{}, "Delivery": delivery{}, "Attempt": attempt{}, "Count": webhooks.Count{}, "Limits": limits{},
 	} {
 		var members, documented []string
 		for field := range reflect.TypeOf(v).Fields() {

@@ -1,0 +1,75 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"switchboard/auth"
+	"switchboard/fault"
+	"switchboard/instances"
+	"switchboard/settings"
+	"switchboard/views"
+)
+
+func (s *server) showLimits(w http.ResponseWriter, r *http.Request) error {
+	r, _ = s.withFlash(w, r)
+	inst, set, err := s.getWithSettings(r)
+	if err != nil {
+		return err
+	}
+	return render(w, r, http.StatusOK, views.ShowLimits(s.limitsPage(inst, views.Form{Values: views.LimitValues(set.Limits)})))
+}
+
+func (s *server) limitsPage(inst instances.Instance, f views.Form) views.Limits {
+	now, runs := s.Usage.Of(string(inst.ID), inst.PID)
+	return views.Limits{Instance: inst, Form: f, All: s.Bounds.All, Groups: s.Bounds.Groups, Folder: s.Bounds.Folder(inst.ID), Now: now, Runs: runs}
+}
+
+func (s *server) changeLimits(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.get(r)
+	if err == nil {
+		err = person(r).Need(auth.Admin)
+	}
+	if err != nil {
+		return err
+	}
+	limits, err := typedLimits(r)
+	if err == nil {
+		folder := s.Bounds.Folder(inst.ID)
+		err = s.Settings.Update(r.Context(), inst.ID, func(set *settings.Settings) error { return set.SetLimits(limits, folder) })
+	}
+	if err != nil {
+		problems, ok := refused(err)
+		if !ok {
+			return err
+		}
+		form := views.Form{Values: typed(r, views.LimitFields...), Errors: problems}
+		return render(w, r, formStatus(err), views.ShowLimits(s.limitsPage(inst, form)))
+	}
+	s.setFlash(w, r, "saved")
+	s.redirect(w, r, "/instances/"+string(inst.ID)+"/limits")
+	return nil
+}
+
+// typedLimits reads the form. The error names every field that holds no number where one is due.
+func typedLimits(r *http.Request) (instances.Limits, error) {
+	var wrong []error
+	count := func(name string, unit int64) int64 {
+		text := strings.TrimSpace(r.PostFormValue(name))
+		if text == "" {
+			return 0
+		}
+		n, err := strconv.ParseInt(text, 10, 40)
+		if err != nil || n <= 0 {
+			wrong = append(wrong, fault.InField(name, "Enter a whole number, or nothing for the limit of all numbers."))
+		}
+		return n * unit
+	}
+	l := instances.Limits{
+		Memory: count("memory_bytes", megabyte), CPU: count("cpu_percent", 1), OpenFiles: count("open_files", 1),
+		Log: count("log_bytes", megabyte), Disk: count("disk_bytes", megabyte),
+	}
+	return l, errors.Join(wrong...)
+}

@@ -1,0 +1,69 @@
+package handlers
+
+import (
+	"net/http"
+	"testing"
+
+	"switchboard/auth"
+	"switchboard/instances"
+)
+
+func TestLimitsPage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	inst := connected(s.owner)
+	inst.Limits.OpenFiles = 500
+	s.numbers.set(inst)
+	page := "/instances/" + string(known) + "/limits"
+	b.get("/instances/"+string(known)+"/settings").has(t, `data-testid="limits"`)
+	b.get(page).has(t, `placeholder="512"`, `placeholder="No limit"`, `It has 60 MB now`, `so it has no effect`, `data-testid="save-limits"`)
+
+	got := b.post(page, "memory_bytes", "64", "cpu_percent", "50", "open_files", "2000", "disk_bytes", " 100 ")
+	if got.code != http.StatusSeeOther {
+		t.Fatalf("save: %d %s", got.code, got.body)
+	}
+	want := instances.Limits{Memory: 64 << 20, CPU: 50, OpenFiles: 2000, Disk: 100 << 20}
+	if set, err := s.settings.Get(t.Context(), known); err != nil || set.Limits != want {
+		t.Errorf("kept %+v, %v", set.Limits, err)
+	}
+	b.get(page).has(t, `value="64"`, `value="2000"`, "The server allows no more than 500")
+
+	got = b.post(page, "memory_bytes", "2 GB", "cpu_percent", "-1", "disk_bytes", "100")
+	if got.code != http.StatusUnprocessableEntity {
+		t.Errorf("no numbers: %d", got.code)
+	}
+	got.has(t, `value="2 GB"`, `id="memory_bytes-error"`, `id="cpu_percent-error"`)
+	got = b.post(page, "memory_bytes", "5", "disk_bytes", "55")
+	got.has(t, "Enter a size from 32 MB to 1 TB", "The folder of this number has 60 MB already")
+	if set, err := s.settings.Get(t.Context(), known); err != nil || set.Limits != want {
+		t.Errorf("kept %+v, %v", set.Limits, err)
+	}
+	b.post(page)
+	if set, err := s.settings.Get(t.Context(), known); err != nil || set.Limits != (instances.Limits{}) {
+		t.Errorf("after everything was emptied: %+v, %v", set.Limits, err)
+	}
+
+	// Where a number was at a limit, its page leads there.
+	inst.Status, inst.Reason = instances.Failed, instances.DiskLimit
+	s.numbers.set(inst)
+	b.get("/instances/"+string(known)).has(t, `data-testid="its-limits"`)
+}
+
+// Whoever only sees a number sees its limits, and no button.
+func TestLimitsAreForAdministrators(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	page := "/instances/" + string(known) + "/limits"
+	got := o.browsers[auth.Operator].get(page)
+	got.has(t, `data-testid="limits-others"`)
+	got.lacks(t, `data-testid="save-limits"`)
+	if got := o.browsers[auth.Operator].post(page, "memory_bytes", "64"); got.code != http.StatusForbidden {
+		t.Errorf("an operator's change: %d", got.code)
+	}
+	if got := o.browsers[auth.Administrator].post(page, "memory_bytes", "64"); got.code != http.StatusSeeOther {
+		t.Errorf("an administrator's change: %d", got.code)
+	}
+	b := o.browsers[auth.Owner]
+	b.get("/audit").has(t, "limits")
+}
