@@ -112,7 +112,7 @@ var stories = map[Status]story{
 		"The number stops. This takes a few seconds at most.",
 		[]Action{{Leave, "Back to all numbers"}}},
 	Deleting: {"Being deleted", Busy,
-		"The number, its two databases and its files are being removed. This takes a few seconds.",
+		"The number, its two databases and its files are being removed. This takes a few seconds, or minutes where a last backup of many pictures and files is made.",
 		"The number, its two databases and its files are being removed.",
 		[]Action{{Leave, "Back to all numbers"}}},
 }

@@ -16,6 +16,7 @@ const (
 	stopRetry   = 10 * time.Second
 	makeLimit   = 5 * time.Minute // for databases to be made or dropped
 	unlinkLimit = 5 * time.Second // for the phone to be told that a number is deleted
+	keepLimit   = 2 * time.Hour   // for a last backup, which may have gigabytes
 )
 
 // settle begins the work that leads from what is to what is wished.
@@ -201,34 +202,32 @@ func (r *runner) remove() {
 	id, w, keep := r.inst.ID, r.worker, r.inst.Reason != NothingKept
 	o := r.s.o
 	linked := r.inst.JID != "" && !slices.Contains(unlinked, r.last.Status)
-	r.begin(removal, makeLimit, func(ctx context.Context) func() {
-		err := func() (err error) {
+	r.begin(removal, keepLimit+2*makeLimit, func(life context.Context) func() {
+		err := limited(life, makeLimit, func(ctx context.Context) (err error) {
 			if w == nil {
-				if w, err = o.Launcher.Find(ctx, id); err != nil {
+				if w, err = o.Launcher.Find(ctx, id); w == nil || err != nil {
 					return err
 				}
 			}
-			if w != nil {
-				if linked {
-					r.unlink(ctx, w)
-				}
-				if err := w.Stop(ctx, stopGrace); err != nil {
+			if linked {
+				r.unlink(ctx, w)
+			}
+			return w.Stop(ctx, stopGrace)
+		})
+		if err == nil && o.Keep != nil && keep {
+			err = limited(life, keepLimit, func(ctx context.Context) error { return o.Keep(ctx, id) })
+		}
+		if err == nil {
+			err = limited(life, makeLimit, func(ctx context.Context) error {
+				if err := o.Databases.Drop(ctx, id); err != nil {
 					return err
 				}
-			}
-			if o.Keep != nil && keep {
-				if err := o.Keep(ctx, id); err != nil {
+				if err := o.Launcher.Discard(ctx, id); err != nil {
 					return err
 				}
-			}
-			if err := o.Databases.Drop(ctx, id); err != nil {
-				return err
-			}
-			if err := o.Launcher.Discard(ctx, id); err != nil {
-				return err
-			}
-			return o.Store.RemoveInstance(ctx, id)
-		}()
+				return o.Store.RemoveInstance(ctx, id)
+			})
+		}
 		return func() {
 			switch {
 			case err == nil:
@@ -238,10 +237,17 @@ func (r *runner) remove() {
 			default:
 				r.log.Error("deletion failed", "error", err)
 				r.removing = false
+				r.inst.LastLines, r.inst.Detail = nil, fault.MessageOf(err)
 				r.fail(DeleteFailed)
 			}
 		}
 	})
+}
+
+func limited(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return do(ctx)
 }
 
 // unlink removes the number from its phone's linked devices, of which there are four at
