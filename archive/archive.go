@@ -3,9 +3,10 @@
 // A backup is one stream: an age file (https://age-encryption.org), encrypted with a
 // passphrase, in which there is a gzip file, in which there are lines of JSON. The first line
 // says what it is, the last that it is complete. Between them come sections: the record of a
-// number, and databases with their schema, all their rows, and the count and the sum of each
-// table. Nothing in it depends on the database engine that it came from. `age -d backup |
-// gunzip` shows it to a person.
+// number, databases with their schema, all their rows, and the count and the sum of each
+// table, and behind the databases of a number its files, each between a line with its name
+// and size and one with its sum. Nothing in it depends on the database engine that it came
+// from. `age -d backup | gunzip` shows it to a person. Format 1 had no files.
 //
 // What a Reader gives out may be believed piece by piece, and the whole only when it has come
 // to the end. Whoever is going to write reads a backup twice: the first time finds every
@@ -26,7 +27,10 @@ import (
 )
 
 // Format is the version of the format that this program writes, and the newest it reads.
-const Format = 1
+const Format = 2
+
+// WithFiles is the first format in which the files of numbers are.
+const WithFiles = 2
 
 const magic = "switchboard backup"
 
@@ -56,7 +60,8 @@ type Header struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
-// Number is the record of a number. The sections behind it are its databases.
+// Number is the record of a number. The sections behind it are its databases, and then its
+// files.
 type Number struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
@@ -86,6 +91,10 @@ type line struct {
 	Database *Database      `json:"database,omitempty"`
 	Table    string         `json:"table,omitempty"` // the rows of it follow
 	Sums     map[string]sum `json:"sums,omitempty"`  // ends a database
+	Files    *FilesAhead    `json:"files,omitempty"`
+	File     *File          `json:"file,omitempty"` // its content follows
+	FileEnd  *fileEnd       `json:"file_end,omitempty"`
+	FilesEnd *filesEnd      `json:"files_end,omitempty"`
 	Complete *complete      `json:"complete,omitempty"`
 }
 
@@ -97,6 +106,7 @@ type sum struct {
 type complete struct {
 	Numbers   int `json:"numbers"`
 	Databases int `json:"databases"`
+	Files     int `json:"files,omitempty"` // of how many numbers
 }
 
 // Key encrypts and decrypts backups.

@@ -28,9 +28,30 @@ func forge(t *testing.T, lines ...string) *bytes.Reader {
 }
 
 const (
-	goodHeader = `{"what":"switchboard backup","format":1}`
+	goodHeader = `{"what":"switchboard backup","format":2}`
+	goodNumber = `{"number":{"id":"a_1"}}`
+	endOfFiles = `{"files_end":{"count":1,"bytes":2}}`
+	afterFiles = `{"complete":{"numbers":1,"databases":0,"files":1}}`
+	sumOfNo    = `{"file_end":{"sha256":"k5Apjz+wxbFgSYk115yxOa7yjhxHNYtLu6YYYrnCblk="}}`
 	goodTable  = `{"database":{"part":"main","version":1,"tables":[{"name":"t","columns":[{"name":"k","kind":"text"}]}]}}`
 )
+
+// files is a backup with one file.
+func files(ahead, file, content string) []string {
+	return []string{goodHeader, goodNumber, `{"files":` + ahead + `}`, `{"file":` + file + `}`, content, endOfFiles, afterFiles}
+}
+
+// Those forgeries are wrong in one thing only.
+func TestNotForged(t *testing.T) {
+	t.Parallel()
+	r, err := NewReader(forge(t, files(`{"count":1,"bytes":2}`, `{"folder":"media","name":"x","size":2}`, "no"+sumOfNo)...), Random("k"))
+	if err == nil {
+		_, err = r.Summary(nil)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
 
 // What is encrypted rightly and is no backup, or not a whole one, is refused all the same.
 func TestForged(t *testing.T) {
@@ -40,7 +61,7 @@ func TestForged(t *testing.T) {
 		want  error
 		word  string
 	}{
-		"newer":              {[]string{`{"what":"switchboard backup","format":2,"program":"v9"}`, "what comes then is not known"}, ErrNewer, "v9"},
+		"newer":              {[]string{`{"what":"switchboard backup","format":3,"program":"v9"}`, "what comes then is not known"}, ErrNewer, "v9"},
 		"something else":     {[]string{`{"what":"a shopping list"}`}, ErrForeign, "no backup"},
 		"no JSON":            {[]string{`hello`}, ErrForeign, "no backup"},
 		"no end":             {[]string{goodHeader}, ErrDamaged, "incomplete"},
@@ -52,10 +73,24 @@ func TestForged(t *testing.T) {
 		"another sum":        {[]string{goodHeader, goodTable, `{"table":"t"}`, `["a"]`, `{"sums":{"t":{"rows":1,"sha256":"AAAA"}}}`, `{"complete":{"databases":1}}`}, ErrDamaged, ""},
 		"a missing row":      {[]string{goodHeader, goodTable, `{"sums":{"t":{"rows":1,"sha256":"AAAA"}}}`, `{"complete":{"databases":1}}`}, ErrDamaged, ""},
 		"an odd row":         {[]string{goodHeader, goodTable, `{"table":"t"}`, `["a","b"]`, `{"sums":{"t":{"rows":1}}}`, `{"complete":{"databases":1}}`}, ErrDamaged, ""},
+
+		"files of no number": {[]string{goodHeader, `{"files":{"count":0,"bytes":0}}`, `{"files_end":{"count":0,"bytes":0}}`, `{"complete":{"files":1}}`}, ErrDamaged, ""},
+		"a path":             {files(`{"count":1,"bytes":2}`, `{"folder":"media","name":"../../x","size":2}`, "no"+sumOfNo), ErrDamaged, ""},
+		"a folder above":     {files(`{"count":1,"bytes":2}`, `{"folder":"..","name":"x","size":2}`, "no"+sumOfNo), ErrDamaged, ""},
+		"a hidden file":      {files(`{"count":1,"bytes":2}`, `{"folder":"media","name":".x","size":2}`, "no"+sumOfNo), ErrDamaged, ""},
+		"more bytes":         {files(`{"count":1,"bytes":1}`, `{"folder":"media","name":"x","size":2}`, "no"+sumOfNo), ErrDamaged, ""},
+		"more files":         {files(`{"count":0,"bytes":2}`, `{"folder":"media","name":"x","size":2}`, "no"+sumOfNo), ErrDamaged, ""},
+		"less than nothing":  {files(`{"count":1,"bytes":2}`, `{"folder":"media","name":"x","size":-2}`, "no"+sumOfNo), ErrDamaged, ""},
+		"another file":       {files(`{"count":1,"bytes":2}`, `{"folder":"media","name":"x","size":2}`, "on"+sumOfNo), ErrDamaged, ""},
+		"a longer file":      {files(`{"count":1,"bytes":2}`, `{"folder":"media","name":"x","size":2}`, "noo"+sumOfNo), ErrDamaged, ""},
+		"no end of a file":   {[]string{goodHeader, goodNumber, `{"files":{"count":1,"bytes":1000}}`, `{"file":{"folder":"media","name":"x","size":1000}}`, "no"}, ErrDamaged, ""},
+		"no sum of a file":   {files(`{"count":1,"bytes":2}`, `{"folder":"media","name":"x","size":2}`, `no{}`), ErrDamaged, ""},
+		"a missing file":     {[]string{goodHeader, goodNumber, `{"files":{"count":1,"bytes":2}}`, endOfFiles, afterFiles}, ErrDamaged, ""},
+		"missing files":      {[]string{goodHeader, goodNumber, afterFiles}, ErrDamaged, ""},
 	} {
 		r, err := NewReader(forge(t, c.lines...), Random("k"))
 		if err == nil {
-			_, err = r.Summary()
+			_, err = r.Summary(nil)
 		}
 		if !errors.Is(err, c.want) || fault.KindOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), c.word) {
 			t.Errorf("%s: %v", name, err)

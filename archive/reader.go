@@ -24,12 +24,14 @@ type Reader struct {
 	in    *bufio.Reader
 	count complete
 	open  *Content // the section whose rows are not read yet
+	files *Files   // the section whose files are not read yet
 }
 
-// Section is what Next returns: one of the two is set.
+// Section is what Next returns: one of them is set.
 type Section struct {
 	Number   *Number
 	Database *Content
+	Files    *Files
 }
 
 // NewReader begins to read. A wrong passphrase, a file that is no backup and a backup of a
@@ -59,12 +61,17 @@ func NewReader(r io.Reader, k Key) (*Reader, error) {
 	return a, nil
 }
 
-// Next returns the next section, whether the rows of the one before were read or not. After
+// Next returns the next section, whether what is in the one before was read or not. After
 // the last it returns io.EOF: then the backup was complete and unaltered. Everything else is a
 // fault that wraps ErrDamaged.
 func (a *Reader) Next() (Section, error) {
 	if a.open != nil {
 		if err := a.open.Each(context.Background(), func(tables.Table, []any) error { return nil }); err != nil {
+			return Section{}, err
+		}
+	}
+	if a.files != nil {
+		if err := a.files.Each(context.Background(), func(File, io.Reader) error { return nil }); err != nil {
 			return Section{}, err
 		}
 	}
@@ -80,6 +87,10 @@ func (a *Reader) Next() (Section, error) {
 		a.count.Databases++
 		a.open = &Content{Part: l.Database.Part, Version: l.Database.Version, from: a, tables: l.Database.Tables}
 		return Section{Database: a.open}, nil
+	case l.Files != nil:
+		a.count.Files++
+		a.files = &Files{FilesAhead: *l.Files, from: a}
+		return Section{Files: a.files}, nil
 	case l.Complete != nil && *l.Complete == a.count:
 		// The end of the stream is what proves that nothing was cut off or added.
 		if _, err := a.in.ReadByte(); !errors.Is(err, io.EOF) {
@@ -93,12 +104,14 @@ func (a *Reader) Next() (Section, error) {
 // Summary is what is in a backup.
 type Summary struct {
 	Numbers  []Number
-	Versions map[string]int64 // the newest schema of each part
+	Versions map[string]int64      // the newest schema of each part
+	Files    map[string]FilesAhead // of a number, by its id
 }
 
-// Summary reads a backup to its end, which proves that it is complete and unaltered.
-func (a *Reader) Summary() (Summary, error) {
-	all := Summary{Versions: map[string]int64{}}
+// Summary reads a backup to its end, which proves that it is complete and unaltered. look, if
+// it is not nil, is called with each section and may read it; an error of it ends the reading.
+func (a *Reader) Summary(look func(Section) error) (Summary, error) {
+	all := Summary{Versions: map[string]int64{}, Files: map[string]FilesAhead{}}
 	for {
 		section, err := a.Next()
 		switch {
@@ -108,9 +121,19 @@ func (a *Reader) Summary() (Summary, error) {
 			return Summary{}, err
 		case section.Number != nil:
 			all.Numbers = append(all.Numbers, *section.Number)
+		case section.Files != nil:
+			if len(all.Numbers) == 0 {
+				return Summary{}, damaged(errors.New("files of no number"))
+			}
+			all.Files[all.Numbers[len(all.Numbers)-1].ID] = section.Files.FilesAhead
 		default:
 			d := section.Database
 			all.Versions[d.Part] = max(all.Versions[d.Part], d.Version)
+		}
+		if look != nil {
+			if err := look(section); err != nil {
+				return Summary{}, err
+			}
 		}
 	}
 }
@@ -153,6 +176,7 @@ func (a *Reader) line() ([]byte, error) {
 type Content struct {
 	Part    string
 	Version int64
+	Bytes   int64 // how many its rows have, as far as they were read
 
 	from   *Reader
 	tables []tables.Table
@@ -189,6 +213,7 @@ func (c *Content) Each(ctx context.Context, do func(t tables.Table, row []any) e
 				return damaged(err)
 			}
 			sums[t.Name].Add(content)
+			c.Bytes += int64(len(content))
 			if err := do(t, row); err != nil {
 				return err
 			}

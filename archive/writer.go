@@ -16,6 +16,7 @@ import (
 type Writer struct {
 	sealed io.WriteCloser
 	zipped *gzip.Writer
+	level  int // of compression
 	out    *bufio.Writer
 	count  complete
 }
@@ -27,14 +28,35 @@ func NewWriter(w io.Writer, k Key, h Header) (*Writer, error) {
 		return nil, err
 	}
 	zipped := gzip.NewWriter(sealed)
-	a := &Writer{sealed: sealed, zipped: zipped, out: bufio.NewWriter(zipped)}
+	a := &Writer{sealed: sealed, zipped: zipped, level: gzip.DefaultCompression, out: bufio.NewWriter(zipped)}
 	h.Magic, h.Format = magic, Format
 	return a, a.put(h)
 }
 
-// Number begins a number; its databases follow.
+// compress has what follows compressed in another way, as another member of the gzip file:
+// whoever unpacks it sees one content.
+func (a *Writer) compress(level int) error {
+	if level == a.level {
+		return nil
+	}
+	err := errors.Join(a.out.Flush(), a.zipped.Close())
+	if err == nil {
+		a.level = level
+		a.zipped, err = gzip.NewWriterLevel(a.sealed, level)
+	}
+	if err != nil {
+		return fmt.Errorf("write backup: %w", err)
+	}
+	a.out.Reset(a.zipped)
+	return nil
+}
+
+// Number begins a number; its databases follow, and then its files.
 func (a *Writer) Number(n Number) error {
 	a.count.Numbers++
+	if err := a.compress(gzip.DefaultCompression); err != nil {
+		return err
+	}
 	return a.put(line{Number: &n})
 }
 

@@ -30,7 +30,8 @@ func (s *server) bucketPage(ctx context.Context, inst instances.Instance, set se
 	return page
 }
 
-// waitingMedia is what waits to be put into the bucket, as far as it can be read.
+// waitingMedia is what lies in a number's folder, and waits to be put into the bucket if there
+// is one, as far as it can be read.
 func (s *server) waitingMedia(ctx context.Context, id instances.ID) views.Waiting {
 	b, err := s.Messages.MediaBacklog(ctx, id)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/views"
@@ -43,6 +44,12 @@ func (s *server) renderNumber(w http.ResponseWriter, r *http.Request, status int
 	}
 	n.Stuck = s.stuckWebhooks(r.Context(), n.Instance.ID)
 	s.noteMedia(r.Context(), &n)
+	if person(r).Need(auth.Admin) == nil && n.Instance.JID != "" {
+		n.Media = s.waitingMedia(r.Context(), n.Instance.ID)
+	}
+	if n.Backup.Values == nil {
+		n.Backup.Values = map[string]string{"media": "yes"}
+	}
 	return render(w, r, status, views.Show(n))
 }
 

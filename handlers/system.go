@@ -26,8 +26,8 @@ type System interface {
 	Databases(ctx context.Context) (views.Databases, error)
 	// Deleted returns the last backups of numbers that are gone, the newest first.
 	Deleted(ctx context.Context) ([]views.Kept, error)
-	Backup(ctx context.Context, to io.Writer, id instances.ID, passphrase string) error
-	Restore(ctx context.Context, backup io.Reader, passphrase, number, name string) (instances.ID, error)
+	Backup(ctx context.Context, to io.Writer, id instances.ID, passphrase string, withoutMedia bool) error
+	Restore(ctx context.Context, backup io.Reader, passphrase, number, name string, withoutMedia bool) (instances.ID, error)
 	BringBack(ctx context.Context, file string) (instances.ID, error)
 	Forget(file string) error
 }
@@ -99,16 +99,16 @@ func (s *server) backupNumber(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	passphrase := r.PostFormValue("passphrase")
+	passphrase, chosen := r.PostFormValue("passphrase"), typed(r, "media")
 	if passphrase != r.PostFormValue("again") {
 		problems := map[string]string{"again": "This is not the same. Type the passphrase once more: without it, nobody can open the backup."}
-		return s.renderNumber(w, r, http.StatusUnprocessableEntity, views.Number{Instance: inst, Backup: views.Form{Errors: problems}}, 0)
+		return s.renderNumber(w, r, http.StatusUnprocessableEntity, views.Number{Instance: inst, Backup: views.Form{Values: chosen, Errors: problems}}, 0)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), backupTime)
 	defer cancel()
 	to := &download{w: w, name: string(inst.ID) + "-" + time.Now().UTC().Format("20060102-150405") + ".backup"}
 	buffered := bufio.NewWriterSize(to, 64<<10)
-	err = s.System.Backup(ctx, buffered, inst.ID, passphrase)
+	err = s.System.Backup(ctx, buffered, inst.ID, passphrase, chosen["media"] == "")
 	if err == nil {
 		err = buffered.Flush()
 	}
@@ -121,7 +121,7 @@ func (s *server) backupNumber(w http.ResponseWriter, r *http.Request) error {
 		panic(http.ErrAbortHandler) // so that what is cut short is not taken for all
 	}
 	if problems, ok := refused(err); ok {
-		return s.renderNumber(w, r, formStatus(err), views.Number{Instance: inst, Backup: views.Form{Errors: problems}}, 0)
+		return s.renderNumber(w, r, formStatus(err), views.Number{Instance: inst, Backup: views.Form{Values: chosen, Errors: problems}}, 0)
 	}
 	return err
 }
@@ -160,7 +160,7 @@ func (s *server) restoreNumber(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form := views.Form{Values: typed(r, "number", "name"), Errors: map[string]string{}}
+	form := views.Form{Values: typed(r, "number", "name", "without_media"), Errors: map[string]string{}}
 	switch {
 	case file == nil:
 		form.Errors["backup"] = "Choose the file of a backup."
@@ -170,7 +170,7 @@ func (s *server) restoreNumber(w http.ResponseWriter, r *http.Request) error {
 	if len(form.Errors) > 0 {
 		return s.renderSystem(w, r, http.StatusUnprocessableEntity, form)
 	}
-	id, err := s.System.Restore(ctx, file, r.PostFormValue("passphrase"), form.Values["number"], form.Values["name"])
+	id, err := s.System.Restore(ctx, file, r.PostFormValue("passphrase"), form.Values["number"], form.Values["name"], form.Values["without_media"] != "")
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		err = fault.Wrap(fault.TooLarge, "This file is larger than 8 GiB. Bring it to the server, and use the command `switchboard restore`.", err)

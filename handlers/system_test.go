@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/messages"
 	"switchboard/views"
 )
 
@@ -32,7 +34,7 @@ func (f *fakeSystem) Databases(context.Context) (views.Databases, error) { retur
 
 func (f *fakeSystem) Deleted(context.Context) ([]views.Kept, error) { return f.kept, nil }
 
-func (f *fakeSystem) Backup(_ context.Context, to io.Writer, id instances.ID, passphrase string) error {
+func (f *fakeSystem) Backup(_ context.Context, to io.Writer, id instances.ID, passphrase string, withoutMedia bool) error {
 	switch {
 	case len(passphrase) < 12:
 		return fault.InField("passphrase", "Use at least 12 characters.")
@@ -43,12 +45,12 @@ func (f *fakeSystem) Backup(_ context.Context, to io.Writer, id instances.ID, pa
 		_, _ = to.Write(make([]byte, 200<<10))
 		return errors.New("the disk is on fire")
 	}
-	f.asked = append(f.asked, "backup "+string(id)+" "+passphrase)
+	f.asked = append(f.asked, fmt.Sprint("backup ", id, " ", passphrase, " ", withoutMedia))
 	_, err := io.WriteString(to, "a backup")
 	return err
 }
 
-func (f *fakeSystem) Restore(_ context.Context, backup io.Reader, passphrase, number, name string) (instances.ID, error) {
+func (f *fakeSystem) Restore(_ context.Context, backup io.Reader, passphrase, number, name string, withoutMedia bool) (instances.ID, error) {
 	n, err := io.Copy(io.Discard, backup)
 	f.took += int(n)
 	if err != nil {
@@ -60,7 +62,7 @@ func (f *fakeSystem) Restore(_ context.Context, backup io.Reader, passphrase, nu
 	if f.away != nil {
 		return "", f.away
 	}
-	f.asked = append(f.asked, "restore "+number+" "+name+" "+passphrase)
+	f.asked = append(f.asked, fmt.Sprint("restore ", number, " ", name, " ", passphrase, " ", withoutMedia))
 	return known, nil
 }
 
@@ -165,11 +167,17 @@ func TestBackupOfANumber(t *testing.T) {
 	b := s.signedIn(auth.Owner)
 	s.numbers.set(connected(s.owner))
 	path := "/instances/" + string(known)
-	b.get(path).has(t, `data-testid="backup-form"`)
+	b.get(path).has(t, `data-testid="backup-form"`, `type="hidden" name="media"`)
+	s.messages.backlog = messages.Backlog{Files: 12, Bytes: 3 << 20}
+	b.get(path).has(t, "With its pictures and files (12 files, 3.0 MiB)", `name="media" value="yes" data-testid="media" checked`)
 
-	got := b.post(path+"/backup", "passphrase", "long enough by far", "again", "long enough by far")
+	got := b.post(path+"/backup", "media", "yes", "passphrase", "long enough by far", "again", "long enough by far")
 	if got.code != http.StatusOK || got.body != "a backup" || !strings.Contains(got.header.Get("Content-Disposition"), `filename=`+string(known)) {
 		t.Errorf("%d %v %q", got.code, got.header, got.body)
+	}
+	b.post(path+"/backup", "passphrase", "without its media", "again", "without its media")
+	if want := fmt.Sprintf("backup %[1]s long enough by far false,backup %[1]s without its media true", known); strings.Join(system.asked, ",") != want {
+		t.Errorf("asked %q", system.asked)
 	}
 	for says, fields := range map[string][]string{
 		"Use at least 12 characters": {"passphrase", "short", "again", "short"},
@@ -177,7 +185,7 @@ func TestBackupOfANumber(t *testing.T) {
 	} {
 		got := b.post(path+"/backup", fields...)
 		got.has(t, says)
-		got.lacks(t, "long enough")
+		got.lacks(t, "long enough", `data-testid="media" checked`)
 		if got.code != http.StatusUnprocessableEntity && got.code != http.StatusBadRequest {
 			t.Errorf("%s: %d", says, got.code)
 		}
@@ -225,7 +233,8 @@ func TestRestoreOfANumber(t *testing.T) {
 	if got.code != http.StatusSeeOther || got.header.Get("Location") != "/instances/"+string(known) {
 		t.Errorf("%d to %q", got.code, got.header.Get("Location"))
 	}
-	if want := "restore n Other a secret"; strings.Join(system.asked, ",") != want {
+	b.upload("/system/restore", "abc", auth.CSRFField, b.csrf, "passphrase", "p", "number", "n", "without_media", "yes")
+	if want := "restore n Other a secret false,restore n  p true"; strings.Join(system.asked, ",") != want {
 		t.Errorf("asked %q", system.asked)
 	}
 	system.away = fault.New(fault.Conflict, "The number is still here.")

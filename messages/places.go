@@ -52,6 +52,21 @@ func (m *Messages) PutOffMedia(ctx context.Context, file, why string, until time
 	})
 }
 
+// LeaveMedia notes of files of the number's folder that they are not there: they are with
+// WhatsApp until somebody asks.
+func (m *Messages) LeaveMedia(ctx context.Context, files []string) error {
+	return m.transact(ctx, "leave media", func(tx *sql.Tx) error {
+		for _, file := range files {
+			_, err := tx.ExecContext(ctx, `UPDATE "media" SET "state" = 'left', "error" = '', "next_at" = 0, "stored_at" = 0
+				WHERE "file" = $1 AND "state" = 'stored' AND "place" = ''`, file)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // HurryMedia makes everything due that was put off.
 func (m *Messages) HurryMedia(ctx context.Context) error {
 	return m.transact(ctx, "hurry media", func(tx *sql.Tx) error {

@@ -14,6 +14,7 @@ import (
 
 	"switchboard/archive"
 	"switchboard/engine"
+	"switchboard/fault"
 	"switchboard/instances"
 )
 
@@ -41,7 +42,11 @@ const (
 
 // Keep writes the backup of a number that is about to be removed, and returns its path. One
 // that was never paired needs none, nor does one of which a part is gone, because its removal
-// had begun before; a damaged or emptied one cannot be read. Then the path is "".
+// had begun before; a damaged or emptied one cannot be read. Then the path is "". A removal
+// that goes on after a crash finds the backup that it had made.
+//
+// Nothing of the number is touched: until the backup is whole, the number is what there is.
+// Where the disk has no room for both, that is a fault.Unavailable.
 func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (path string, err error) {
 	inst, err := in.find(ctx, id)
 	if err != nil || d.For == 0 || inst == nil || inst.JID == "" || inst.Reason == unfinished {
@@ -49,6 +54,11 @@ func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (pa
 	}
 	if complete, err := in.Databases.Complete(ctx, id); err != nil || !complete {
 		return "", err
+	}
+	if inst.Status == instances.Deleting {
+		if made, err := d.madeSince(id, inst.Since); err != nil || made != "" {
+			return made, err
+		}
 	}
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return "", fmt.Errorf("make folder for last backups: %w", err)
@@ -60,7 +70,7 @@ func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (pa
 		if err != nil {
 			return err
 		}
-		if err := in.BackupNumber(ctx, w, id); err != nil {
+		if _, err := in.BackupNumber(ctx, w, id, BackupOptions{Fits: d.fits, Told: func(Step) {}}); err != nil {
 			return err
 		}
 		return w.Close()
@@ -70,6 +80,28 @@ func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (pa
 		return path, nil
 	case errors.Is(engine.File{}.Fault(err), engine.ErrDamaged), errors.Is(err, engine.ErrDamaged), errors.Is(err, instances.ErrLost):
 		return "", nil
+	}
+	return "", err
+}
+
+func (d Deleted) fits(_ instances.ID, bytes int64) error {
+	free, err := freeOn(d.Dir)
+	if err == nil && bytes > free {
+		err = fault.New(fault.Unavailable, fmt.Sprintf(
+			"There is no room for a last backup of this number: its pictures and files have %d MiB, and %d MiB are free. Make room and delete it again, or choose to keep nothing; a backup can be downloaded before.",
+			bytes>>20, free>>20))
+	}
+	return err
+}
+
+// madeSince returns the path of a backup of a number that was made at a time or later; "" if
+// there is none. While it is being removed, nothing about the number changes.
+func (d Deleted) madeSince(id instances.ID, since time.Time) (string, error) {
+	all, err := d.List()
+	for _, k := range all {
+		if k.ID == id && !k.At.Before(since) {
+			return k.Path, err
+		}
 	}
 	return "", err
 }

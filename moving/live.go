@@ -51,7 +51,7 @@ func (l *Live) begin() (end func(), err error) {
 
 // Backup writes a number into w, encrypted, beside its worker or without it. An error may come
 // after a part was written.
-func (l *Live) Backup(ctx context.Context, w io.Writer, id instances.ID, key archive.Key) error {
+func (l *Live) Backup(ctx context.Context, w io.Writer, id instances.ID, key archive.Key, withoutMedia bool) error {
 	end, err := l.begin()
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (l *Live) Backup(ctx context.Context, w io.Writer, id instances.ID, key arc
 	if err != nil {
 		return err
 	}
-	if err := l.In.BackupNumber(ctx, a, id); err != nil {
+	if _, err := l.In.BackupNumber(ctx, a, id, BackupOptions{WithoutMedia: withoutMedia, Told: func(Step) {}}); err != nil {
 		return err
 	}
 	return a.Close()
@@ -69,8 +69,9 @@ func (l *Live) Backup(ctx context.Context, w io.Writer, id instances.ID, key arc
 
 // Restore brings one number of a backup in, and has the panel take it. What was wrong with
 // the backup, or stands against it, is a fault, and then nothing was changed. only may be ""
-// when the backup holds a single number, and name to keep the one it had.
-func (l *Live) Restore(ctx context.Context, backup io.Reader, key archive.Key, only instances.ID, name string) (instances.ID, error) {
+// when the backup holds a single number, and name to keep the one it had; pictures and files of messages
+// can be left out.
+func (l *Live) Restore(ctx context.Context, backup io.Reader, key archive.Key, only instances.ID, name string, withoutMedia bool) (instances.ID, error) {
 	if !l.receiving.TryLock() {
 		return "", fault.New(fault.Unavailable, "Another backup is being uploaded. Please try again when it is done.")
 	}
@@ -90,7 +91,7 @@ func (l *Live) Restore(ctx context.Context, backup io.Reader, key archive.Key, o
 	if _, err := io.Copy(file, backup); err != nil {
 		return "", noRoom(err)
 	}
-	return l.restore(ctx, file, key, only, name)
+	return l.restore(ctx, file, key, RestoreOptions{Only: only, Name: name, WithoutMedia: withoutMedia, Beside: true})
 }
 
 // noRoom tells apart what is wrong with our disk, and with what is read.
@@ -112,7 +113,7 @@ func (l *Live) BringBack(ctx context.Context, name string) (instances.ID, error)
 		return "", fmt.Errorf("open last backup: %w", err)
 	}
 	defer file.Close()
-	return l.restore(ctx, file, l.Kept.Key, k.ID, "")
+	return l.restore(ctx, file, l.Kept.Key, RestoreOptions{Only: k.ID, Beside: true})
 }
 
 // Forget removes a last backup for good.
@@ -139,7 +140,7 @@ func (l *Live) kept(name string) (Kept, error) {
 	return all[i], nil
 }
 
-func (l *Live) restore(ctx context.Context, file io.ReadSeeker, key archive.Key, only instances.ID, name string) (instances.ID, error) {
+func (l *Live) restore(ctx context.Context, file io.ReadSeeker, key archive.Key, o RestoreOptions) (instances.ID, error) {
 	end, err := l.begin()
 	if err != nil {
 		return "", err
@@ -151,7 +152,7 @@ func (l *Live) restore(ctx context.Context, file io.ReadSeeker, key archive.Key,
 		}
 		return archive.NewReader(file, key)
 	}
-	restored, err := l.In.Restore(ctx, open, RestoreOptions{Only: only, Name: name, Beside: true}, func(Step) {})
+	restored, err := l.In.Restore(ctx, open, o, func(Step) {})
 	if err != nil {
 		return "", err
 	}

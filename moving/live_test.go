@@ -38,12 +38,12 @@ func TestLive(t *testing.T) {
 			addNumber(t, in, b, 2, owner.ID)
 			want := dump(t, in, a)
 			var one bytes.Buffer
-			ok(t, live.Backup(ctx, &one, a, random))
+			ok(t, live.Backup(ctx, &one, a, random, false))
 			all := backup(t, in)
 
 			refused := func(what string, content []byte, key archive.Key, only instances.ID, kind fault.Kind, says string) {
 				t.Helper()
-				_, err := live.Restore(ctx, bytes.NewReader(content), key, only, "")
+				_, err := live.Restore(ctx, bytes.NewReader(content), key, only, "", false)
 				if fault.KindOf(err) != kind || !strings.Contains(fault.MessageOf(err), says) {
 					t.Errorf("%s: %v", what, err)
 				}
@@ -65,7 +65,7 @@ func TestLive(t *testing.T) {
 			refused("nothing", nil, random, "", fault.Invalid, "no backup")
 			refused("several numbers", all, random, "", fault.Invalid, string(b))
 			refused("none of them", all, random, "c_20240101120000", fault.NotFound, "is not in this backup")
-			_, err := live.Restore(ctx, io.MultiReader(bytes.NewReader(one.Bytes()[:1000]), broken{}), random, "", "")
+			_, err := live.Restore(ctx, io.MultiReader(bytes.NewReader(one.Bytes()[:1000]), broken{}), random, "", "", false)
 			if !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("an upload that breaks off: %v", err)
 			}
@@ -82,9 +82,9 @@ func TestLive(t *testing.T) {
 				taken = nil
 				different(t, dump(t, in, a), want)
 			}
-			back(live.Restore(ctx, bytes.NewReader(one.Bytes()), random, "", ""))
+			back(live.Restore(ctx, bytes.NewReader(one.Bytes()), random, "", "", false))
 			gone()
-			back(live.Restore(ctx, bytes.NewReader(all), random, a, "")) // of a whole backup, only the number
+			back(live.Restore(ctx, bytes.NewReader(all), random, a, "", false)) // of a whole backup, only the number
 			gone()
 
 			kept, err := live.Kept.List()

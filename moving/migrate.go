@@ -2,7 +2,9 @@ package moving
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"switchboard/fault"
 	"switchboard/instances"
@@ -32,13 +34,13 @@ func Migrate(ctx context.Context, from, to Installation, told func(Step)) error 
 	}
 	told(Step{Name: PeopleCopied, Total: len(all)})
 	for i, inst := range all {
-		step := func(name string) { told(Step{inst.ID, name, i, len(all)}) }
+		step := func(name string) { told(Step{Number: inst.ID, Name: name, Done: i, Total: len(all)}) }
 		if inst.Status != instances.Deleting { // that one is gone as soon as a panel runs
 			if err := move(ctx, from, to, inst, step); err != nil {
 				return fmt.Errorf("move %s: %w", inst.ID, err)
 			}
 		}
-		told(Step{inst.ID, NumberDone, i + 1, len(all)})
+		told(Step{Number: inst.ID, Name: NumberDone, Done: i + 1, Total: len(all)})
 	}
 	return nil
 }
@@ -115,12 +117,41 @@ func move(ctx context.Context, from, to Installation, inst instances.Instance, t
 			return err
 		}
 		told(KeysCopied)
-		if err := to.fill(ctx, messages, source.main, source.mainVersion, access); err != nil {
+		main := listed(source.main)
+		if err := to.fill(ctx, messages, main, source.mainVersion, access); err != nil {
 			return err
 		}
 		told(MainCopied)
+		if err := moveFiles(ctx, from, to, inst.ID, main); err != nil {
+			return err
+		}
 		return moveSettings(ctx, from, to, inst.ID)
 	}, told)
+}
+
+// moveFiles copies the files of a number into the other storage folder, if it is another one.
+func moveFiles(ctx context.Context, from, to Installation, id instances.ID, l *listing) error {
+	here, err := from.folder(id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = here.Close() }()
+	there, err := to.folder(id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = there.Close() }()
+	one, err := here.Stat(".")
+	if err != nil {
+		return err
+	}
+	if other, err := there.Stat("."); err != nil || os.SameFile(one, other) {
+		return err
+	}
+	if err := copyFiles(ctx, here, there, l); err != nil {
+		return errors.Join(err, removeFiles(there))
+	}
+	return flush(there)
 }
 
 func moveSettings(ctx context.Context, from, to Installation, id instances.ID) error {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"switchboard/archive"
 	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
@@ -22,21 +23,30 @@ import (
 	"switchboard/settings"
 )
 
-// The child moves an installation, and kills itself at a step.
+// The child moves an installation, or restores a backup, and kills itself at a step.
 const childTask = "MOVING_TEST_TASK"
 
 func child() int {
 	task := strings.Split(os.Getenv(childTask), "\n")
 	ctx := context.Background()
-	from, _, err := place{task[0], task[1]}.open(ctx)
-	if err == nil {
-		var to moving.Installation
-		if to, _, err = (place{task[2], task[3]}).open(ctx); err == nil {
-			err = moving.Migrate(ctx, from, to, func(s moving.Step) {
-				if stepName(s) == task[4] {
-					_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-				}
-			})
+	kill := func(s moving.Step) {
+		if stepName(s) == task[4] {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+	}
+	to, _, err := place{task[2], task[3]}.open(ctx)
+	if err == nil && task[0] == "restore" {
+		_, err = to.Restore(ctx, func() (*archive.Reader, error) {
+			file, err := os.Open(task[1])
+			if err != nil {
+				return nil, err
+			}
+			return archive.NewReader(file, random)
+		}, moving.RestoreOptions{}, kill)
+	} else if err == nil {
+		var from moving.Installation
+		if from, _, err = (place{task[0], task[1]}).open(ctx); err == nil {
+			err = moving.Migrate(ctx, from, to, kill)
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
@@ -44,6 +54,18 @@ func child() int {
 }
 
 func stepName(s moving.Step) string { return string(s.Number) + " " + s.Name }
+
+// killedAt has a child do something to the target until a step.
+func killedAt(t testing.TB, step, what, from string, target place) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childTask+"="+strings.Join([]string{what, from, target.uri, target.dir, step}, "\n"))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("killed at %q: %v\n%s", step, err, out)
+	}
+}
 
 func opened(t testing.TB, p place) moving.Installation {
 	t.Helper()
@@ -91,13 +113,7 @@ func TestMigrate(t *testing.T) {
 				}
 			}
 			for _, step := range steps {
-				cmd := exec.CommandContext(t.Context(), os.Args[0])
-				cmd.Env = append(os.Environ(), childTask+"="+strings.Join([]string{source.uri, source.dir, target.uri, target.dir, step}, "\n"))
-				out, err := cmd.CombinedOutput()
-				var exit *exec.ExitError
-				if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-					t.Fatalf("killed at %q: %v\n%s", step, err, out)
-				}
+				killedAt(t, step, source.uri, source.dir, target)
 			}
 			to := opened(t, target)
 			var seen []string

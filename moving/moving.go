@@ -36,6 +36,7 @@ type Installation struct {
 
 	PortStart int // the lowest port that a number gets
 	PortFree  func(port int) bool
+	DiskLimit int64 // bytes that the folder of a number may have, 0 for no limit
 }
 
 // Step is told while something goes on. It is for a progress bar.
@@ -43,6 +44,7 @@ type Step struct {
 	Number      instances.ID // "" while the control database is worked on
 	Name        string       // what was done just now
 	Done, Total int          // numbers
+	Files       Count        // of this number, so far; when one is done, all of its
 }
 
 // The names of steps, in their order.
@@ -52,6 +54,7 @@ const (
 	RoomMade     = "databases made"
 	KeysCopied   = "keys copied"
 	MainCopied   = "messages copied"
+	FileCopied   = "pictures and files" // after each of them
 	NumberDone   = "number done"
 )
 
@@ -78,6 +81,7 @@ func (in Installation) open(ctx context.Context, id instances.ID) (_ *source, er
 		for i := len(undo) - 1; i >= 0; i-- {
 			undo[i]()
 		}
+		undo = nil
 	}
 	defer func() {
 		if err != nil {

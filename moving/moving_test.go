@@ -37,10 +37,10 @@ func backup(t testing.TB, in moving.Installation) []byte {
 	ok(t, err)
 	w, err := archive.NewWriter(&out, random, archive.Header{Program: "test", CreatedAt: time.Now(), Whole: true, Settings: shared})
 	ok(t, err)
-	skipped, err := in.Backup(t.Context(), w, quiet)
+	all, err := in.Backup(t.Context(), w, moving.BackupOptions{Told: quiet})
 	ok(t, err)
-	if len(skipped) > 0 {
-		t.Fatalf("skipped %v", skipped)
+	if len(all.Skipped) > 0 {
+		t.Fatalf("skipped %v", all.Skipped)
 	}
 	ok(t, w.Close())
 	return out.Bytes()

@@ -22,6 +22,9 @@ type RestoreOptions struct {
 	Only    instances.ID // one number of several; "" for everything that is in the backup
 	Name    string       // of a single number, in the place of the one that it had
 	Replace bool         // what exists is replaced
+	// WithoutMedia leaves pictures and files of messages in the backup. They are fetched from
+	// WhatsApp when somebody asks, as far as it has them.
+	WithoutMedia bool
 	// Beside restores exactly one number beside a panel that runs, whose supervisor does not know
 	// it: there is no record of it, not even of one that is being deleted.
 	Beside bool
@@ -45,7 +48,11 @@ func (in Installation) Restore(ctx context.Context, open func() (*archive.Reader
 	if err != nil {
 		return nil, err
 	}
-	found, err := first.Summary()
+	room, err := in.room(o)
+	if err != nil {
+		return nil, err
+	}
+	found, err := first.Summary(func(s archive.Section) error { return room.look(ctx, s) })
 	if err != nil {
 		return nil, err
 	}
@@ -230,18 +237,20 @@ func (in Installation) carryOut(ctx context.Context, r *archive.Reader, plans ma
 		case section.Number != nil && plans[section.Number.ID] != nil:
 			p := plans[section.Number.ID]
 			p.settings = section.Number.Settings
-			step := func(name string) { told(Step{p.inst.ID, name, len(restored), len(plans)}) }
-			if err := in.restore(ctx, r, p, o, step); err != nil {
+			var files Count
+			step := func(name string) { told(Step{p.inst.ID, name, len(restored), len(plans), files}) }
+			copied := func(c Count) { files = c; step(FileCopied) }
+			if err := in.restore(ctx, r, p, o, step, copied); err != nil {
 				return restored, fmt.Errorf("restore %s: %w", p.inst.ID, err)
 			}
 			restored = append(restored, p.inst)
-			told(Step{p.inst.ID, NumberDone, len(restored), len(plans)})
+			step(NumberDone)
 		}
 	}
 }
 
-// restore brings in the number whose databases come next.
-func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planned, o RestoreOptions, told func(string)) error {
+// restore brings in the number whose databases and files come next.
+func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planned, o RestoreOptions, told func(string), copied func(Count)) error {
 	if p.replace && o.BeforeReplace != nil {
 		if err := o.BeforeReplace(ctx, p.inst.ID); err != nil {
 			return err
@@ -250,7 +259,18 @@ func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planne
 	if err := in.settle(ctx, p); err != nil {
 		return err
 	}
-	return in.bring(ctx, p.inst, p.known, func(ctx context.Context, access instances.Access, told func(string)) error {
+	return in.bring(ctx, p.inst, p.known, func(ctx context.Context, access instances.Access, told func(string)) (err error) {
+		root, err := in.folder(p.inst.ID) // hold has made it
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, removeFiles(root))
+			}
+			_ = root.Close()
+		}()
+		var main *listing
 		for _, part := range []tables.Versioned{keys, messages} {
 			section, err := r.Next()
 			if err != nil {
@@ -260,10 +280,26 @@ func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planne
 			if c == nil || c.Part != part.Name {
 				return fmt.Errorf("read backup: the part %s is missing", part.Name)
 			}
-			if err := in.fill(ctx, part, c, c.Version, access); err != nil {
+			main = listed(c)
+			if err := in.fill(ctx, part, main, c.Version, access); err != nil {
 				return err
 			}
 			told(map[string]string{archive.Keys: KeysCopied, archive.Main: MainCopied}[part.Name])
+		}
+		if r.Header.Format >= archive.WithFiles {
+			section, err := r.Next()
+			if err != nil {
+				return err
+			}
+			if section.Files == nil {
+				return errors.New("read backup: the files are missing")
+			}
+			if err := readFiles(ctx, root, section.Files, main, o.WithoutMedia, copied); err != nil {
+				return err
+			}
+		}
+		if err := in.settleFiles(ctx, root, main, access); err != nil {
+			return err
 		}
 		return in.set(ctx, p.inst.ID, p.settings)
 	}, told)

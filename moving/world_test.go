@@ -3,8 +3,13 @@ package moving_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +162,9 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 	_, err = db.ExecContext(ctx, `INSERT INTO "sends" ("id", "key", "hash", "path", "chat", "parameters", "message_id", "state", "stranger", "created_at", "changed_at")
 		VALUES ('s1', NULL, 'h', '/send/message', '491710000001@s.whatsapp.net', '{"message":"später"}', 'ID9', 'waiting', TRUE, 1, 2)`)
 	ok(t, err)
+	_, err = db.ExecContext(ctx, `UPDATE "sends" SET "files" = '{"image":{"stored":"s1.image","size":9}}'`)
+	ok(t, err)
+	addFiles(t, in, id, kept)
 	ok(t, db.Close())
 
 	db, dialect, err := isolation.OpenKeys(ctx, access)
@@ -188,6 +196,57 @@ func fill(t testing.TB, m *messages.Messages) {
 	ok(t, m.SaveGroup(ctx, messages.GroupInfo{JID: group, Name: "Group", Members: []messages.Member{{JID: friend, LID: "1@lid", Role: "admin"}}}))
 	ok(t, m.SaveCall(ctx, messages.Call{ID: "call", Chat: friend, Caller: friend, At: at}, "1@lid"))
 	ok(t, m.NoteHistory(ctx, messages.HistoryProgress{Type: "RECENT", Chats: 1, Messages: 2, Percent: 100, At: at}))
+}
+
+// Files of a number that addFiles makes, below its folder. None of them can be compressed, but
+// for the one that waits to be sent.
+var (
+	noise = func() []byte { b := make([]byte, 3<<20); _, _ = rand.Read(b); return b }()
+	files = map[string][]byte{
+		"media/1700000001-large.mp4": noise, "media/1700000002-small.jpeg": noise[:1000], "media/1700000003-empty.txt": {}, "queue/s1.image": []byte("later on."),
+	}
+)
+
+// addFiles gives a number pictures and files: in its folder, in a bucket, and some that are not
+// where they should be, or not what they seem.
+func addFiles(t testing.TB, in moving.Installation, id instances.ID, m *messages.Messages) {
+	t.Helper()
+	const friend = "491710000001@s.whatsapp.net"
+	add := func(file, place string, size int) {
+		ok(t, m.Save(t.Context(), messages.Message{Chat: friend, ID: file, Sender: friend, Kind: messages.Image, At: time.UnixMilli(1700000003000), Media: &messages.Media{
+			Type: messages.ImageFile, MIME: "image/png", Size: int64(size), File: file, Place: place, State: messages.Stored, StoredAt: time.UnixMilli(9),
+		}}))
+	}
+	dir := in.Dir + "/instances/" + string(id)
+	for _, folder := range []string{"media", "queue"} {
+		ok(t, os.MkdirAll(filepath.Join(dir, folder), 0o700))
+	}
+	for path, content := range files {
+		ok(t, os.WriteFile(filepath.Join(dir, path), content, 0o600))
+		if file, is := strings.CutPrefix(path, "media/"); is {
+			add(file, "", len(content))
+		}
+	}
+	add("1700000004-elsewhere.png", "https://s3.example.com/media/shop", 7)
+}
+
+// filesOf returns what there is in a number's folders of files.
+func filesOf(t testing.TB, in moving.Installation, id instances.ID) (all []string) {
+	t.Helper()
+	for _, folder := range []string{"media", "queue"} {
+		entries, err := os.ReadDir(filepath.Join(in.Dir, "instances", string(id), folder))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			path := filepath.Join(in.Dir, "instances", string(id), folder, entry.Name())
+			info, err := os.Lstat(path)
+			ok(t, err)
+			content, _ := os.ReadFile(path)
+			all = append(all, fmt.Sprintf("%s/%s %s %x", folder, entry.Name(), info.Mode(), sha256.Sum256(content)))
+		}
+	}
+	return all
 }
 
 // blob returns nil, nothing, every byte, and more.
@@ -265,6 +324,7 @@ func dump(t testing.TB, in moving.Installation, id instances.ID) map[string][]st
 		s.Close()
 		ok(t, db.Close())
 	}
+	all["files in the folder"] = filesOf(t, in, id)
 	for name := range all {
 		sortLines(all[name])
 	}

@@ -26,6 +26,7 @@ type Number struct {
 	Stuck    []Stuck  // webhooks that take nothing
 	Bucket   string   // for pictures and files, "" for none
 	Waiting  Waiting  // for the bucket
+	Media    Waiting  // in the number's folder, as far as administrators see it
 	Places   []string // buckets where files of this number lie
 	KeepDays int      // for which the number can be brought back after it was deleted, 0: not at all
 }

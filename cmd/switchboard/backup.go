@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"switchboard/archive"
@@ -17,10 +18,12 @@ import (
 // or not.
 func backup(ctx context.Context, env environment, args []string) error {
 	var out, number string
+	var o moving.BackupOptions
 	var secret passphrase
 	c, err := loadConfig("backup", args, env, func(f *flag.FlagSet) {
 		f.StringVar(&out, "out", "", "`file` to write, which must not exist")
 		f.StringVar(&number, "number", "", "`id` of the one number to back up (default everything)")
+		f.BoolVar(&o.WithoutMedia, "without-media", false, "leave out pictures and files of messages")
 		secret.flags(f)
 	})
 	if err != nil {
@@ -42,7 +45,8 @@ func backup(ctx context.Context, env environment, args []string) error {
 	}
 	defer in.release()
 	bar := newProgress(env.stderr)
-	var skipped []moving.Skipped
+	o.Told, o.Fits = bar.show, moving.Fits(filepath.Dir(out))
+	var all moving.Written
 	err = moving.WriteFile(out, func(f *os.File) error {
 		h := archive.Header{Program: version(), CreatedAt: time.Now().UTC(), Whole: number == ""}
 		if h.Whole {
@@ -56,9 +60,9 @@ func backup(ctx context.Context, env environment, args []string) error {
 			return err
 		}
 		if number != "" {
-			err = in.BackupNumber(ctx, w, instances.ID(number))
+			all, err = in.BackupNumber(ctx, w, instances.ID(number), o)
 		} else {
-			skipped, err = in.Backup(ctx, w, bar.show)
+			all, err = in.Backup(ctx, w, o)
 		}
 		if err != nil {
 			return err
@@ -69,12 +73,15 @@ func backup(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "Written to %s.\n", out)
-	for _, s := range skipped {
+	fmt.Fprintf(env.stdout, "Written to %s, with %s.\n", out, filesIn(all.Files))
+	if n := all.Files.Gone; n > 0 {
+		fmt.Fprintf(env.stderr, "switchboard: %d pictures and files are not in it, because they are not in their folders any more or cannot be read there. Restored numbers ask WhatsApp for them.\n", n)
+	}
+	for _, s := range all.Skipped {
 		fmt.Fprintf(env.stderr, "switchboard: The number %s is not in it: %s\n", s.ID, sentence(s.Err))
 	}
-	if len(skipped) > 0 {
-		return fault.New(fault.Unavailable, fmt.Sprintf("%d numbers could not be backed up; the others are in the file.", len(skipped)))
+	if len(all.Skipped) > 0 {
+		return fault.New(fault.Unavailable, fmt.Sprintf("%d numbers could not be backed up; the others are in the file.", len(all.Skipped)))
 	}
 	return nil
 }

@@ -37,9 +37,20 @@ func withNumber(t *testing.T) (dir string, id instances.ID) {
 	must(t, err)
 	db, err := isolation.OpenMain(t.Context(), access)
 	must(t, err)
-	must(t, messages.New(db).Save(t.Context(), messages.Message{Chat: "c", ID: "1", Sender: "s", Text: "Grüße", At: time.UnixMilli(1)}))
+	must(t, messages.New(db).Save(t.Context(), messages.Message{
+		Chat: "c", ID: "1", Sender: "s", Kind: messages.Image, Text: "Grüße", At: time.UnixMilli(1),
+		Media: &messages.Media{Type: messages.ImageFile, Size: 7, File: pictureName, State: messages.Stored},
+	}))
+	must(t, os.MkdirAll(filepath.Dir(pictureOf(dir, id)), 0o700))
+	must(t, os.WriteFile(pictureOf(dir, id), []byte("picture"), 0o600))
 	must(t, db.Close())
 	return dir, id
+}
+
+const pictureName = "1700000001-picture.png"
+
+func pictureOf(dir string, id instances.ID) string {
+	return filepath.Join(dir, "storages", "instances", string(id), "media", pictureName)
 }
 
 func must(t *testing.T, err error) {
@@ -81,12 +92,12 @@ func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	dir, id := withNumber(t)
 	file := filepath.Join(dir, "all.backup")
-	expect(t, runIn(t, dir, nil, chosen, "backup", "--out", file, "--passphrase-stdin"), 0, "Written to", "1 of 1: "+string(id))
+	expect(t, runIn(t, dir, nil, chosen, "backup", "--out", file, "--passphrase-stdin"), 0, "Written to", "1 of 1: "+string(id), "with 1 picture or file (7 bytes)")
 	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
 	expect(t, runIn(t, dir, nil, chosen, "backup", "--out", file, "--passphrase-stdin"), 1, "already a file")
-	expect(t, runIn(t, dir, nil, chosen, "restore", "--in", file, "--passphrase-stdin", "--list"), 0, "complete and unaltered", "a whole installation", string(id), "Shop")
+	expect(t, runIn(t, dir, nil, chosen, "restore", "--in", file, "--passphrase-stdin", "--list"), 0, "complete and unaltered", "a whole installation", string(id), "Shop", "1 (7 bytes)")
 	expect(t, runIn(t, dir, nil, "wrong\n", "restore", "--in", file, "--passphrase-stdin"), 1, "not the passphrase")
 	expect(t, runIn(t, dir, nil, chosen, "restore", "--in", file, "--passphrase-stdin", "--number", string(id)), 1, "--replace")
 
@@ -95,6 +106,9 @@ func TestBackupAndRestore(t *testing.T) {
 	expect(t, runIn(t, other, nil, "", "restore", "--in", file, "--passphrase-file", "secret"), 0, "Restored Shop", "1 of 1")
 	if got := textsOf(t, other, id); got != "Grüße" {
 		t.Errorf("the message is %q", got)
+	}
+	if got, err := os.ReadFile(pictureOf(other, id)); err != nil || string(got) != "picture" {
+		t.Errorf("the picture is %q, %v", got, err)
 	}
 	expect(t, runIn(t, other, nil, "", "user", "list"), 0, "owner@example.com")
 
@@ -108,6 +122,15 @@ func TestBackupAndRestore(t *testing.T) {
 	expect(t, runIn(t, other, nil, "", "restore", "--deleted", string(id), "--replace"), 2, "Another Switchboard works")
 	expect(t, runIn(t, other, nil, chosen, "backup", "--out", "running.backup", "--passphrase-stdin", "--number", string(id)), 0, "Written to")
 	server.stop(t)
+
+	// Without its pictures, and with less room than they take.
+	expect(t, runIn(t, dir, nil, chosen, "backup", "--out", "small.backup", "--passphrase-stdin", "--without-media"), 0, "with no pictures and files")
+	third := t.TempDir()
+	expect(t, runIn(t, third, nil, chosen, "restore", "--in", filepath.Join(dir, "small.backup"), "--passphrase-stdin", "--list"), 0, "0 (0 bytes), without media")
+	expect(t, runIn(t, third, nil, chosen, "restore", "--in", file, "--passphrase-stdin", "--without-media"), 0, "Restored Shop")
+	if _, err := os.Stat(pictureOf(third, id)); !os.IsNotExist(err) {
+		t.Errorf("the picture that nobody wanted: %v", err)
+	}
 }
 
 func TestBackupThatIsUsedWrongly(t *testing.T) {

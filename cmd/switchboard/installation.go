@@ -64,7 +64,7 @@ func openInstallation(ctx context.Context, c config, alone bool) (_ *installatio
 	}
 	in.Installation = moving.Installation{
 		Store: in.storage.store, Databases: databases, Settings: keeper, Dir: in.storage.dir,
-		PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost),
+		PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost), DiskLimit: c.WorkerLimits.Disk,
 	}
 	return in, nil
 }

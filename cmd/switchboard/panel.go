@@ -123,7 +123,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	}
 	keeper.LimitAll(c.WorkerLimits)
 	last := keeping{moving.Installation{
-		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost),
+		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost), DiskLimit: c.WorkerLimits.Disk,
 	}, kept, o.log}
 	if err := last.in.Sweep(); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/moving"
+	"switchboard/views"
 )
 
 // restoring is what the flags of restore say.
@@ -30,6 +31,7 @@ func restore(ctx context.Context, env environment, args []string) error {
 		f.StringVar((*string)(&r.o.Only), "number", "", "`id` of the one number to restore (default everything in the file)")
 		f.StringVar(&r.o.Name, "name", "", "name for a single number, in the place of the one it had")
 		f.BoolVar(&r.o.Replace, "replace", false, "replace what exists")
+		f.BoolVar(&r.o.WithoutMedia, "without-media", false, "leave pictures and files of messages in the backup")
 		f.BoolVar(&r.list, "list", false, "check the file and say what is in it, and restore nothing")
 		f.StringVar(&r.deleted, "deleted", "", "`id` of a deleted number to restore")
 		f.BoolVar(&r.listDeleted, "list-deleted", false, "list the deleted numbers that can be restored")
@@ -88,7 +90,7 @@ func listBackup(env environment, open func() (*archive.Reader, error)) error {
 	if err != nil {
 		return err
 	}
-	all, err := r.Summary()
+	all, err := r.Summary(nil)
 	if err != nil {
 		return err
 	}
@@ -98,13 +100,18 @@ func listBackup(env environment, open func() (*archive.Reader, error)) error {
 	}
 	fmt.Fprintf(env.stdout, "The backup is complete and unaltered. It holds %s, written by %s on %s.\n", what, r.Header.Program, when(r.Header.CreatedAt))
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tPAIRED")
+	fmt.Fprintln(table, "ID\tNAME\tPAIRED\tFILES")
 	for _, n := range all.Numbers {
 		paired := "yes"
 		if n.JID == "" {
 			paired = "no"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", n.ID, n.Name, paired)
+		files := all.Files[n.ID]
+		held := fmt.Sprintf("%d (%s)", files.Count, views.Size(files.Bytes))
+		if files.Without || r.Header.Format < archive.WithFiles {
+			held += ", without media"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", n.ID, n.Name, paired, held)
 	}
 	return table.Flush()
 }

@@ -57,16 +57,16 @@ func (s system) Deleted(context.Context) ([]views.Kept, error) {
 	return shown, err
 }
 
-func (s system) Backup(ctx context.Context, to io.Writer, id instances.ID, passphrase string) error {
+func (s system) Backup(ctx context.Context, to io.Writer, id instances.ID, passphrase string, withoutMedia bool) error {
 	key, err := moving.NewKey(passphrase)
 	if err != nil {
 		return err
 	}
-	return s.live.Backup(ctx, to, id, key)
+	return s.live.Backup(ctx, to, id, key, withoutMedia)
 }
 
-func (s system) Restore(ctx context.Context, backup io.Reader, passphrase, number, name string) (instances.ID, error) {
-	return s.live.Restore(ctx, backup, archive.Passphrase(passphrase), instances.ID(number), name)
+func (s system) Restore(ctx context.Context, backup io.Reader, passphrase, number, name string, withoutMedia bool) (instances.ID, error) {
+	return s.live.Restore(ctx, backup, archive.Passphrase(passphrase), instances.ID(number), name, withoutMedia)
 }
 
 // BringBack also starts the number: what stopped it was its deletion.
