@@ -117,7 +117,7 @@ func TestQueueOfANumber(t *testing.T) {
 	var later, never, now sent
 	api.call(http.MethodPost, path+"/messages", map[string]any{"to": friend, "text": "later", "send_at": time.Now().Add(4 * time.Second)}, http.StatusAccepted, &later)
 	api.call(http.MethodPost, path+"/messages", map[string]any{"to": friend, "text": "never", "send_at": time.Now().Add(time.Hour)}, http.StatusAccepted, &never)
-	if got := state(later.MessageID); got.Status != "queued" || got.QueueID != later.QueueID {
+	if got := state(never.MessageID); got.Status != "queued" || got.QueueID != never.QueueID {
 		t.Errorf("what waits is %+v", got)
 	}
 	network.must(syscall.Kill(api.get(number.ID).PID, syscall.SIGKILL))

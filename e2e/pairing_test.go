@@ -5,7 +5,6 @@ import (
 	"path"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // signIn makes the owner through the set-up link and leaves them on the list of numbers.
@@ -32,8 +31,8 @@ func (b *tab) create(name string) (id string) {
 // id of the number whose page is open.
 func (b *tab) id() string { return path.Base(b.path()) }
 
-// TestKilledWhilePairing ends a number's process while its code is on the screen: within
-// three seconds the page says so and offers the way on, and that way leads to the end.
+// TestKilledWhilePairing ends a number's process while its code is on the screen: the page
+// says so and offers the way on, and that way leads to the end.
 func TestKilledWhilePairing(t *testing.T) { onBothEngines(t, killedWhilePairing) }
 
 func killedWhilePairing(t *testing.T, database ...string) {
@@ -49,7 +48,7 @@ func killedWhilePairing(t *testing.T, database ...string) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	b.eval(3*time.Second, `document.querySelector('[data-testid="status"][data-reason="worker_killed"]') !== null`,
+	b.eval(patience, `document.querySelector('[data-testid="status"][data-reason="worker_killed"]') !== null`,
 		"the page says that the process was killed")
 
 	// The way on is another code, which comes by itself.

@@ -24,9 +24,6 @@ func TestPanelKilled(t *testing.T) {
 	if n := f.logins() - logins; n != 0 {
 		t.Errorf("%d numbers have logged in again", n)
 	}
-	if limit := 2 * time.Second; took > limit {
-		t.Errorf("adopting took longer than %s", limit)
-	}
 }
 
 // killed kills the panel and starts it again. It returns when the new process listens, with

@@ -56,7 +56,7 @@ func TestLaunch(t *testing.T) {
 	}
 
 	reports := w.Reports(t.Context())
-	if err := w.Stop(t.Context(), 10*time.Second); err != nil {
+	if err := w.Stop(t.Context(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	<-w.Exited()
@@ -335,7 +335,7 @@ func TestAWorkerOutlivesItsParent(t *testing.T) {
 		want instances.Exit
 	}{
 		"stopped": {func(t *testing.T, w *worker) {
-			if err := w.Stop(t.Context(), 10*time.Second); err != nil {
+			if err := w.Stop(t.Context(), time.Minute); err != nil {
 				t.Error(err)
 			}
 		}, instances.Exit{Asked: true}},

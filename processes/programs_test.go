@@ -41,7 +41,7 @@ func TestAnotherVersion(t *testing.T) {
 		version, want string
 		inode         bool // the old program's
 	}{{"", "2.0", false}, {"1.0", "1.0", true}, {"0.9", "2.0", false}} {
-		if err := found.Stop(t.Context(), 10*time.Second); err != nil {
+		if err := found.Stop(t.Context(), time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		<-before.Exited() // its record is the next one's to write
@@ -59,7 +59,7 @@ func TestAnotherVersion(t *testing.T) {
 			t.Errorf("asked for %q: version %s, program %d, the old one was %d", c.version, v, is.Inode, was.Inode)
 		}
 	}
-	if err := found.Stop(t.Context(), 10*time.Second); err != nil {
+	if err := found.Stop(t.Context(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -264,7 +264,7 @@ func testWhatWasRefusedIsForgotten(t *testing.T, w *world) {
 func testTheQueueGoesOn(t *testing.T, w *world) {
 	q := w.queue()
 	q.Apply(settings.Settings{Pace: settings.Pace{PerMinute: 3000}})
-	later := w.put(q, "b", "later", time.Now().Add(300*time.Millisecond))
+	later := w.put(q, "b", "later", time.Now().Add(time.Hour))
 	first, second := w.put(q, "a", "first", time.Time{}), w.put(q, "a", "second", time.Time{})
 	files, err := q.Put(t.Context(), Send{Hash: "f", Path: "/send/image", Chat: "c", Parameters: json.RawMessage(`"file"`)},
 		map[string]Upload{"image": {File: File{Name: "cat.jpg", Media: "image/jpeg", Size: 3}, From: strings.NewReader("cat")}})
@@ -284,6 +284,8 @@ func testTheQueueGoesOn(t *testing.T, w *world) {
 		}
 		return success
 	}
+	_, err = w.db.Exec(`UPDATE "sends" SET "due_at" = $1 WHERE "id" = $2`, time.Now().Add(300*time.Millisecond).UnixMilli(), later.ID)
+	must(t, err)
 	began := time.Now()
 	w.run(q)
 	for _, s := range []Send{first, second, files, later} {

@@ -417,7 +417,7 @@ func (s *served) stop(t *testing.T) {
 
 func get(t *testing.T, url string, want int) {
 	t.Helper()
-	client := http.Client{Timeout: 30 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)

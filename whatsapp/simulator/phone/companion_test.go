@@ -124,7 +124,7 @@ func newCompanion(t *testing.T, w *world) *companion {
 // await returns the first event of type E that matches.
 func await[E any](t *testing.T, c *companion, match func(E) bool) E {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case e := <-c.events:

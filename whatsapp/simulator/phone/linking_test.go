@@ -23,7 +23,7 @@ func TestLinkByQR(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	if _, err := ben.SendText(ctx, anna.Number(), "before the link"); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestLinkByCode(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna := w.phone(t, "4915110000001", "Anna")
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	if _, err := anna.EnterCode(ctx, "ABCD-1234"); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("a code that nobody asked for gave %v", err)
 	}
@@ -135,7 +135,7 @@ func TestLinkWithAPasskey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna := w.phone(t, "4915110000001", "Anna")
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	if err := anna.SetPasskey(ctx, true); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestACompanionAsksThePhone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	var last phone.Entry
 	for _, text := range []string{"one", "two", "three"} {
 		if _, err := ben.SendText(ctx, anna.Number(), text); err != nil {

@@ -17,7 +17,7 @@ func TestTwoPhonesTalk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "+49 151 10000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 2*time.Minute)
 	sent, err := anna.SendText(ctx, ben.Number(), "hello Ben")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestAlteredMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 2*time.Minute)
 	sent, err := anna.SendText(ctx, ben.Number(), "helo")
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 2*time.Minute)
 	for _, f := range []phone.File{
 		{Kind: phone.Image, MIME: "image/png", Caption: "a picture", Data: []byte("not really a picture")},
 		{Kind: phone.Document, MIME: "text/plain", Name: "notes.txt", Data: []byte("notes")},
@@ -121,7 +121,7 @@ func TestGroups(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben, carla := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben"), w.phone(t, "4915110000003", "Carla")
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 2*time.Minute)
 	group, err := anna.CreateGroup(ctx, "Choir", []string{ben.Number()})
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestSwitchedOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 2*time.Minute)
 	if err := ben.SetOnline(ctx, false); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestPhonesSurviveARestart(t *testing.T) {
 	dir := t.TempDir()
 	w := open(t, dir)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	if _, err := anna.SendText(ctx, ben.Number(), "before"); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestNetworkRestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	for i, text := range []string{"one", "two", "three"} {
 		if i > 0 {
 			if err := w.network.Restart(ctx); err != nil {
@@ -243,7 +243,7 @@ func TestALostSessionHeals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, ben := w.phone(t, "4915110000001", "Anna"), w.phone(t, "4915110000002", "Ben")
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 2*time.Minute)
 	c := link(t, w, anna)
 	if _, err := ben.SendText(ctx, anna.Number(), "one"); err != nil {
 		t.Fatal(err)

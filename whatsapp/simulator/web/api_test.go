@@ -89,7 +89,7 @@ func device(t *testing.T, c *web.Client) (*whatsmeow.Client, chan any) {
 
 func await[E any](t *testing.T, all chan any) E {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case e := <-all:
@@ -130,7 +130,7 @@ func TestPhonesOverHTTP(t *testing.T) {
 	if err != nil || sent.Text != "hello" || sent.Status != phone.Sent && sent.Status != phone.Delivered { // which may be quicker than the answer
 		t.Fatalf("%+v, %v", sent, err)
 	}
-	if _, err := c.WaitFor(ctx, anna, sent.Seq, 10*time.Second, func(e phone.Entry) bool { return e.Text == "Ben says: hello" }); err != nil {
+	if _, err := c.WaitFor(ctx, anna, sent.Seq, time.Minute, func(e phone.Entry) bool { return e.Text == "Ben says: hello" }); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Send(ctx, anna, "4915119999999", "hello"); fault.FieldOf(err) != "to" {

@@ -60,7 +60,7 @@ func openPage(t *testing.T, width, height int64) *page {
 
 func (p *page) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.picture("failed")
@@ -89,9 +89,9 @@ func (p *page) write(sel chromedp.CSS, text string) {
 // until waits for a JavaScript expression to become true.
 func (p *page) until(expression string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(time.Minute))); err != nil {
 		p.picture("failed")
 		text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("location.href + '\\n' + document.body.innerText"))
 		p.t.Fatalf("wait for %s: %v, on the page:\n%s", expression, err, text)
@@ -103,7 +103,7 @@ func (p *page) picture(name string) {
 	if dir == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 	defer cancel()
 	if raw, err := chromedp.Run(ctx, chromedp.CaptureScreenshot()); err == nil {
 		_ = os.WriteFile(filepath.Join(dir, name+".png"), raw, 0o600)
@@ -156,14 +156,14 @@ func TestThePage(t *testing.T) {
 	}
 	p.until(`document.title.startsWith('Ben Okafor')`)
 	p.picture("4-chat")
-	if e, err := c.WaitFor(ctx, ben, 0, 10*time.Second, func(e phone.Entry) bool { return e.Text == text }); err != nil || e.From != anna {
+	if e, err := c.WaitFor(ctx, ben, 0, time.Minute, func(e phone.Entry) bool { return e.Text == text }); err != nil || e.From != anna {
 		t.Errorf("Ben has %+v, %v", e, err)
 	}
 	if _, err := c.Send(ctx, ben, anna, "live"); err != nil { // with the page open
 		t.Fatal(err)
 	}
 	p.until(`[...document.querySelectorAll('.bubble.theirs .text')].some(e => e.textContent === 'live')`)
-	if _, err := c.WaitFor(ctx, ben, 0, 10*time.Second, func(e phone.Entry) bool { return e.Text == "live" && e.Status == phone.Read }); err != nil {
+	if _, err := c.WaitFor(ctx, ben, 0, time.Minute, func(e phone.Entry) bool { return e.Text == "live" && e.Status == phone.Read }); err != nil {
 		t.Errorf("reading the page is no reading: %v", err)
 	}
 
