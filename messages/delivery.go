@@ -40,6 +40,29 @@ const (
 // as delivered at most. Events go into the outbox if it says anything new.
 func (m *Messages) Receive(ctx context.Context, r Receipt, events ...Event) error {
 	ctx = m.brief(ctx)
+	f, err := r.change(ctx)
+	if err != nil {
+		return err
+	}
+	return m.soon(ctx, receiving, events, f)
+}
+
+// ReceiveLater is Receive that returns at once: the receipt is written in a moment, together
+// with what comes next, and before anything about its messages is read here. over is told
+// then, or why it cannot be; it must not block.
+func (m *Messages) ReceiveLater(r Receipt, over func(error), events ...Event) {
+	f, err := r.change(context.Background())
+	if err != nil {
+		over(err)
+		return
+	}
+	m.later(change{receiving, events, f, over})
+}
+
+const receiving = "store a receipt"
+
+// change is what a receipt does to the messages.
+func (r Receipt) change(ctx context.Context) (func(tx *sql.Tx) (bool, error), error) {
 	step := Delivered
 	if r.Whole && r.Step != GotIt {
 		step = Read
@@ -54,9 +77,9 @@ func (m *Messages) Receive(ctx context.Context, r Receipt, events ...Event) erro
 	case PlayedIt:
 		played = at
 	default:
-		return fmt.Errorf("store a receipt: unknown step %q", r.Step)
+		return nil, fmt.Errorf("%s: unknown step %q", receiving, r.Step)
 	}
-	return m.soon(ctx, "store a receipt", events, func(tx *sql.Tx) (fresh bool, err error) {
+	return func(tx *sql.Tx) (fresh bool, err error) {
 		for _, id := range r.IDs {
 			one, err := changed(tx.ExecContext(ctx, upsertReceipt, clean(r.Chat), clean(id), clean(r.Person), delivered, read, played))
 			if err != nil {
@@ -72,7 +95,7 @@ func (m *Messages) Receive(ctx context.Context, r Receipt, events ...Event) erro
 			}
 		}
 		return fresh, nil
-	})
+	}, nil
 }
 
 // The first time counts.

@@ -90,6 +90,7 @@ func exercise(t *testing.T, open opener) {
 		"polls":                                 testPolls,
 		"what gathers is written together":      testWhatGathersIsWrittenTogether,
 		"what gathers does not wait for others": testWhatGathersDoesNotWaitForOthers,
+		"receipts gather":                       testReceiptsGather,
 		"one change spoils no other":            testOneChangeSpoilsNoOther,
 		"unread":                                testUnread,
 		"chats":                                 testChats,

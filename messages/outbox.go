@@ -62,9 +62,14 @@ func (m *Messages) Emit(ctx context.Context, events ...Event) error {
 // write is a transaction that runs f, and puts events into the outbox if f says that it
 // changed something. What gathered meanwhile goes with it.
 func (m *Messages) write(ctx context.Context, what string, events []Event, f func(*sql.Tx) (changed bool, err error)) error {
+	return m.writeWith(ctx, 0, what, events, f)
+}
+
+// writeWith is write that takes along only what has gathered for so long.
+func (m *Messages) writeWith(ctx context.Context, age time.Duration, what string, events []Event, f func(*sql.Tx) (changed bool, err error)) error {
 	defer m.lock()()
 	alone := []change{{what: what, events: events, do: f}}
-	b := m.take()
+	b := m.take(age)
 	if b == nil {
 		return m.commit(ctx, what, alone)
 	}

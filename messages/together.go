@@ -10,11 +10,14 @@ import (
 
 // A transaction costs as much as what is done in it. So what nobody waits for gathers, and
 // goes with the next transaction that writes; and what is not urgent waits a moment for
-// company while messages are being sent.
+// company while messages are being sent. A message to be sent, of which nobody is told yet,
+// takes along only what has gathered for a while.
 
 const (
 	// gathering is how long a change waits for company.
-	gathering = 2 * time.Millisecond
+	gathering = 10 * time.Millisecond
+	// ripe is after how long a message to be sent takes it along.
+	ripe = gathering / 2
 	// lively is how long after a message was stored to be sent the next one is expected.
 	lively = 5 * time.Millisecond
 	// writeTime bounds the writing of what nobody waits for, on a server that may be away.
@@ -78,12 +81,12 @@ func (m *Messages) soon(ctx context.Context, what string, events []Event, f func
 	return <-written
 }
 
-// take returns what gathered, for the caller to write; nil if nothing did.
-func (m *Messages) take() *batch {
+// take returns what gathered, for the caller to write; nil if nothing did for that long.
+func (m *Messages) take(age time.Duration) *batch {
 	m.gather.Lock()
 	defer m.gather.Unlock()
 	b := m.gathered
-	if b == nil {
+	if b == nil || age > 0 && time.Since(b.since) < age {
 		return nil
 	}
 	m.gathered = nil
@@ -105,7 +108,7 @@ func (m *Messages) end(b *batch, outcome func(change) error) {
 // flush writes what gathered.
 func (m *Messages) flush() {
 	defer m.lock()()
-	if b := m.take(); b != nil {
+	if b := m.take(0); b != nil {
 		m.settle(b)
 	}
 }

@@ -84,6 +84,38 @@ func testWhatGathersIsWrittenTogether(t *testing.T, open opener) {
 	t.Fatal("never were two changes written together")
 }
 
+// Receipts gather with it, and none of them waits for another.
+func testReceiptsGather(t *testing.T, open opener) {
+	t.Parallel()
+	m, p := withPicky(t, open, "")
+	save(t, m, outgoing("A", "hello"))
+	save(t, m, outgoing("B", "hello"))
+	over := make(chan error, 4)
+	tell := func(err error) { over <- err }
+	receive := func(id string) {
+		m.ReceiveLater(messages.Receipt{Chat: ann, Person: ann, IDs: []string{id}, Step: messages.GotIt, At: time.Now(), Whole: true}, tell, event(t, "delivered "+id))
+	}
+	m.Acknowledged(ann, "A", time.Time{}, tell, event(t, "sent A"))
+	receive("A")
+	m.Acknowledged(ann, "B", time.Time{}, tell, event(t, "sent B"))
+	receive("B")
+	for range 4 {
+		must(t, <-over)
+	}
+	if a, b := status(t, m, "A"), status(t, m, "B"); a != messages.Delivered || b != messages.Delivered {
+		t.Errorf("got %q and %q", a, b)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got := slices.Concat(p.got...); !slices.Equal(got, []string{"sent A", "delivered A", "sent B", "delivered B"}) {
+		t.Errorf("told %q", got)
+	}
+	m.ReceiveLater(messages.Receipt{Chat: ann, Person: ann, IDs: []string{"A"}, Step: "eaten"}, tell)
+	if <-over == nil {
+		t.Error("an unknown step is no error")
+	}
+}
+
 // When nothing else comes, it is written all the same.
 func testWhatGathersDoesNotWaitForOthers(t *testing.T, open opener) {
 	t.Parallel()

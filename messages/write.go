@@ -64,10 +64,14 @@ func (m *Messages) Save(ctx context.Context, msg Message, events ...Event) error
 	if !msg.FromMe {
 		defer m.expiries.forget() // its sender may be another one than it seemed; see merge
 	}
+	age := time.Duration(0)
 	if msg.Status == Queued {
 		m.queuedAt.Store(time.Now().UnixNano())
+		if len(events) == 0 { // what gathered comes before no event of this
+			age = ripe
+		}
 	}
-	return m.write(ctx, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) })
+	return m.writeWith(ctx, age, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) })
 }
 
 // SaveAll is Save for several messages in one transaction, without events and without

@@ -1,7 +1,6 @@
 package whatsapp
 
 import (
-	"context"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -14,7 +13,8 @@ import (
 )
 
 // handle takes an event from whatsmeow. Messages and receipts are stored before it returns;
-// false means that this failed and that WhatsApp has to deliver again. whatsmeow takes a
+// false means that this failed and that WhatsApp has to deliver again, or that a receipt is
+// not stored yet. whatsmeow takes a
 // panic for success, so none may get out.
 func (s *Session) handle(a *account, evt any) (ok bool) {
 	defer func() {
@@ -24,11 +24,12 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 			ok = false
 		}
 	}()
+	if e, is := evt.(*events.Receipt); is && alone(e) {
+		s.receiveAlone(a, e)
+		return false // it is acknowledged when it is stored
+	}
 	if err := s.persist(s.ctx, func() error { return s.keep(a, evt) }); err != nil {
-		if s.ctx.Err() == nil {
-			s.log.Error("event not stored", "event", fmt.Sprintf("%T", evt), "error", err)
-		}
-		s.tell((*keeper).notStored)
+		s.notStored(evt, err)
 		return false
 	}
 	if f := reaction(evt); f != nil {
@@ -39,6 +40,14 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 		})
 	}
 	return true
+}
+
+// notStored says that an event could not be stored, and has WhatsApp deliver it again.
+func (s *Session) notStored(evt any, err error) {
+	if s.ctx.Err() == nil {
+		s.log.Error("event not stored", "event", fmt.Sprintf("%T", evt), "error", err)
+	}
+	s.tell((*keeper).notStored)
 }
 
 // keep keeps what evt says about messages, chats and people, together with what subscribers
@@ -97,41 +106,6 @@ func (s *Session) known(a *account, jid, alt types.JID, p messages.Person) error
 	pn, lid := a.forms(s.ctx, jid, alt)
 	p.JID, p.LID = pn, lid
 	return s.messages.SavePeople(s.ctx, []messages.Person{p})
-}
-
-// receipt notes how far messages from here got, and that the owner read some elsewhere.
-func (s *Session) receipt(ctx context.Context, a *account, e *events.Receipt) error {
-	var step messages.Step
-	var kind string
-	switch e.Type {
-	case types.ReceiptTypeDelivered, types.ReceiptTypeInactive:
-		step, kind = messages.GotIt, "delivered"
-	case types.ReceiptTypeRead:
-		step, kind = messages.ReadIt, "read"
-	case types.ReceiptTypePlayed:
-		step, kind = messages.PlayedIt, "played"
-	case types.ReceiptTypeReadSelf, types.ReceiptTypePlayedSelf:
-		kind = string(e.Type)
-	default:
-		return nil
-	}
-	chat, lid := a.forms(ctx, e.Chat, e.SenderAlt)
-	if e.IsGroup {
-		chat, lid = e.Chat.String(), ""
-	} else if e.IsFromMe {
-		chat, lid = a.forms(ctx, e.Chat, e.RecipientAlt)
-	}
-	person, personLID := a.forms(ctx, e.Sender, e.SenderAlt)
-	told := receiptEvents(kind, chat, lid, person, personLID, e.MessageIDs, e.Timestamp)
-	if e.IsFromMe || step == "" { // of another device of this account
-		if step == messages.GotIt {
-			return nil
-		}
-		return s.messages.ChangeChat(ctx, chat, messages.ChatChange{Unread: new(int)}, told...)
-	}
-	return s.messages.Receive(ctx, messages.Receipt{
-		Chat: chat, ChatLID: lid, Person: person, IDs: e.MessageIDs, Step: step, At: e.Timestamp, Whole: !e.IsGroup,
-	}, told...)
 }
 
 // reaction returns what an event means for the connection, nil if nothing.

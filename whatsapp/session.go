@@ -101,6 +101,7 @@ type account struct {
 	client *whatsmeow.Client
 	guard  *serial.Guard
 	calls  calls
+	acks   acks
 }
 
 // announce sets how the phone lists us under "Linked devices". whatsmeow keeps that in
