@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mau.fi/whatsmeow/types"
+
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
@@ -119,35 +121,65 @@ func TestUndecryptableComesAgain(t *testing.T) {
 }
 
 // A phone that cannot open a message asks for it again, and gets it although this process
-// has been restarted since it sent the message.
-func TestARetryIsAnsweredAfterARestart(t *testing.T) {
+// has been restarted since it sent the message, or has been quiet and forgot it.
+func TestARetryIsAnsweredFromWhatIsStored(t *testing.T) {
 	t.Parallel()
-	p, s, _ := paired(t, quick)
-	friend := newPhone(t, "Friend")
-	after := friend.Seq()
-	sendText(t, s, friend.Number(), "one")
-	arrives(t, friend, after, "one")
-	if _, err := friend.SendText(within(t), s.Report().JID[:12], "two"); err != nil {
-		t.Fatal(err)
+	for name, forget := range map[string]func(*place, *Session) *Session{
+		"after a restart": func(p *place, s *Session) *Session {
+			s.Close()
+			return p.open(quick)
+		},
+		"after a quiet minute": func(_ *place, s *Session) *Session {
+			s.Forget()
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, s, _ := paired(t, quick)
+			friend := newPhone(t, "Friend")
+			after := friend.Seq()
+			sendText(t, s, friend.Number(), "one")
+			arrives(t, friend, after, "one")
+			if _, err := friend.SendText(within(t), s.Report().JID[:12], "two"); err != nil {
+				t.Fatal(err)
+			}
+			p.one("the answer", text("two"))
+			sendText(t, s, friend.Number(), "three")
+			arrives(t, friend, after, "three")
+			if err := friend.SetOnline(within(t), false); err != nil {
+				t.Fatal(err)
+			}
+			sent := sendText(t, s, friend.Number(), "sealed")
+			forgetSessions(t, friend)
+			s = forget(p, s)
+			for _, chat := range chats(t, s, friend) {
+				remembered := s.current().client.DangerousInternals().GetRecentMessage(chat, sent.ID)
+				if !remembered.IsEmpty() {
+					t.Fatal("the message is still in memory, so nothing is tested")
+				}
+			}
+			untilIs(t, s, instances.Connected, "")
+			if err := friend.SetOnline(within(t), true); err != nil {
+				t.Fatal(err)
+			}
+			arrives(t, friend, after, "sealed")
+			if friend.Undecryptable() == 0 {
+				t.Fatal("nothing had to be sent again, so nothing was tested")
+			}
+		})
 	}
-	p.one("the answer", text("two"))
-	sendText(t, s, friend.Number(), "three")
-	arrives(t, friend, after, "three")
-	if err := friend.SetOnline(within(t), false); err != nil {
-		t.Fatal(err)
+}
+
+// chats are the addresses that a chat with a phone may have in whatsmeow.
+func chats(t *testing.T, s *Session, p *phone.Phone) []types.JID {
+	t.Helper()
+	number := types.NewJID(p.Number(), types.DefaultUserServer)
+	lid, err := s.current().device.LIDs.GetLIDForPN(within(t), number)
+	if err != nil || lid.IsEmpty() {
+		t.Fatalf("the phone's hidden address: %q, %v", lid, err)
 	}
-	sendText(t, s, friend.Number(), "sealed")
-	forgetSessions(t, friend)
-	s.Close()
-	s = p.open(quick)
-	untilIs(t, s, instances.Connected, "")
-	if err := friend.SetOnline(within(t), true); err != nil {
-		t.Fatal(err)
-	}
-	arrives(t, friend, after, "sealed")
-	if friend.Undecryptable() == 0 {
-		t.Fatal("nothing had to be sent again, so nothing was tested")
-	}
+	return []types.JID{number, lid}
 }
 
 func TestReceipts(t *testing.T) {

@@ -248,3 +248,15 @@ func (s *Session) messageForRetry(_, to types.JID, id types.MessageID) *waE2E.Me
 	}
 	return found
 }
+
+// recentMessages is how many messages whatsmeow remembers, as protobufs.
+const recentMessages = 256
+
+// Forget drops what whatsmeow remembers of the messages sent last, for devices that cannot
+// read them. They are stored, and one that is asked for later comes from there.
+func (s *Session) Forget() {
+	client := s.current().client.DangerousInternals()
+	for range recentMessages {
+		_ = client.AddRecentMessage(s.ctx, types.EmptyJID, "", nil, nil) // which is nobody's
+	}
+}

@@ -29,19 +29,25 @@ const (
 
 // trim gives memory that is no longer used back to the system, soon after the start and from
 // then on once a minute, until ctx ends. A collection takes a few milliseconds; a worker that
-// allocates next to nothing is left alone. What C has freed, SQLite mostly, is given back
-// every time: connections to a database close a minute after their last use, when Go has
-// long become quiet, and finding nothing to give back takes microseconds.
-func trim(ctx context.Context) {
+// allocates next to nothing is left alone. In the first quiet minute after a busy one, forget
+// drops what is kept only in case that it is soon needed. What C has freed, SQLite mostly, is
+// given back every time: connections to a database close a minute after their last use, when
+// Go has long become quiet, and finding nothing to give back takes microseconds.
+func trim(ctx context.Context, forget func()) {
 	timer := time.NewTimer(trimSoon)
 	defer timer.Stop()
+	busy := false
 	for last := uint64(0); ; timer.Reset(trimEvery) {
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}
-		if now := allocated(); now-last >= trimAfter {
+		was, now := busy, allocated()
+		if busy = now-last >= trimAfter; busy || was {
+			if !busy {
+				forget()
+			}
 			debug.FreeOSMemory()
 			last = now
 		}

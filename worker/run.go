@@ -129,7 +129,7 @@ func serve(ctx context.Context, doc control.StartDocument, version string, db ha
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	go sends.Run(ctx, api.Do)
-	go trim(ctx)
+	go trim(ctx, session.Forget)
 	adaptCollector(ctx)
 	var servers sync.WaitGroup
 	servers.Go(func() { db.hooks.Run(ctx) })
