@@ -33,6 +33,7 @@ scripts/bench.sh short
 # tests that run it inside their process are built without the race detector only.
 step "an S3 store for the tests"
 scripts/tools.sh s3
+scripts/tools.sh acme
 
 step "tests without the race detector, where it cannot be used"
 mapfile -t norace < <(git ls-files -co --exclude-standard -z '*_test.go' | xargs -0 grep -lE '^//go:build !race' | xargs -r grep -l '^func Test' | xargs -r -n1 dirname | sort -u | sed 's,^,./,')

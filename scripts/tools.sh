@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the development tools into .tools/, each only when its version is not there yet.
-# `tools.sh lint` makes golangci-lint, `tools.sh s3` an S3-compatible store, `tools.sh node` a Node.js that is new enough for
+# `tools.sh lint` makes golangci-lint, `tools.sh s3` an S3-compatible store,
+# `tools.sh acme` an ACME authority, `tools.sh node` a Node.js that is new enough for
 # Tailwind and the npm packages of package.json.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,6 +24,15 @@ s3)
 	GOBIN="$PWD/.tools" GOFLAGS= go install -ldflags '-s -w' "github.com/versity/versitygw/cmd/versitygw@$version"
 	mv .tools/versitygw ".tools/versitygw-$version"
 	ln -sf "versitygw-$version" .tools/versitygw
+	;;
+acme)
+	version=v2.10.3
+	[ -x ".tools/pebble-$version" ] && exit 0
+	echo "Building the ACME authority for tests, pebble $version (a minute, once)"
+	mkdir -p .tools
+	GOBIN="$PWD/.tools" GOFLAGS= go install -ldflags '-s -w' "github.com/letsencrypt/pebble/v2/cmd/pebble@$version"
+	mv .tools/pebble ".tools/pebble-$version"
+	ln -sf "pebble-$version" .tools/pebble
 	;;
 node)
 	# Debian 12 has Node 18 and npm 9, Tailwind wants Node 20, and its packages an npm that can
@@ -47,7 +57,7 @@ node)
 	fi
 	;;
 *)
-	echo "usage: tools.sh lint|s3|node" >&2
+	echo "usage: tools.sh lint|s3|acme|node" >&2
 	exit 2
 	;;
 esac

@@ -44,6 +44,7 @@ type config struct {
 	AuditKeep       time.Duration // 0: for ever
 	MetricsAddr     string        // "": only with a token, on the panel's own port
 	TLS             tlsConfig
+	ACME            acmeConfig
 	Mail            mailConfig
 	SignOn          auth.Provider
 	SecretKey       string // "" when it is kept in StorageDir
@@ -73,11 +74,11 @@ func (c config) BaseURL(port int) *url.URL {
 		host = "localhost"
 	}
 	scheme := "http"
-	if c.TLS.on() {
+	if c.speaksTLS() {
 		scheme = "https"
 	}
-	if len(c.TLS.Domains) > 0 {
-		host = c.TLS.Domains[0]
+	if len(c.ACME.Domains) > 0 {
+		host = c.ACME.Domains[0]
 	}
 	if scheme == "https" && port == 443 {
 		return &url.URL{Scheme: scheme, Host: host, Path: c.BasePath}

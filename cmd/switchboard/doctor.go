@@ -81,7 +81,7 @@ func (d *examination) configuration(c config) {
 	}
 	ip := net.ParseIP(c.Host)
 	local := c.Host == "localhost" || ip != nil && ip.IsLoopback()
-	if !local && (c.PublicURL == nil || c.PublicURL.Scheme != "https") {
+	if !local && !c.speaksTLS() && (c.PublicURL == nil || c.PublicURL.Scheme != "https") {
 		d.warn("encryption", "the panel listens on %s without HTTPS: passwords travel readable. Put a reverse proxy before it and set APP_URL", c.Host)
 	}
 }
@@ -157,6 +157,7 @@ func (d *examination) installation(ctx context.Context, c config) {
 		return
 	}
 	d.storage(s)
+	d.certificates(c, s.dir)
 	running := d.running(c, s)
 	looked, has, newest, err := store.Look(ctx, c.DBURI)
 	switch {

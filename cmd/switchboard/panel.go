@@ -231,11 +231,16 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	}
 	reportUnknown(ctx, s.store, databases, o.log)
 	undo = append(undo, sampleUsage(sampler, supervisor, s.dir, o.log), last.prune(), pruneAudit(record, c.AuditKeep, o.log))
+	ownTLS, endTLS, err := c.serverTLS(s.dir, o.log)
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, endTLS)
 	p := &panel{
 		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release, metrics: metrics,
 		server: &http.Server{
 			Handler:           handler,
-			TLSConfig:         c.serverTLS(s.dir),
+			TLSConfig:         ownTLS,
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       time.Minute,
 			WriteTimeout:      2 * time.Minute,

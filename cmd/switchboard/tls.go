@@ -2,25 +2,19 @@ package main
 
 import (
 	"crypto/tls"
-	"net"
+	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/acme"
-	"golang.org/x/crypto/acme/autocert"
 )
 
 // tlsConfig is the panel's own TLS, where no reverse proxy does it.
 type tlsConfig struct {
 	Cert, Key string // files
-	Domains   []string
-	Directory string // of the ACME authority, "" for Let's Encrypt
 }
 
-func (c tlsConfig) on() bool { return c.Cert != "" || len(c.Domains) > 0 }
+// speaksTLS reports whether the panel does.
+func (c config) speaksTLS() bool { return c.TLS.Cert != "" || len(c.ACME.Domains) > 0 }
 
 // tlsVariables are the variables of the panel's own TLS.
 var tlsVariables = []variable{
@@ -38,33 +32,13 @@ var tlsVariables = []variable{
 			return nil
 		},
 	},
-	{
-		name: "TLS_ACME_DOMAINS", usage: "host names, with commas between, for which certificates are fetched from Let's Encrypt; the panel has to be reachable there at port 443",
-		parse: func(c *config, value string) error {
-			for name := range strings.FieldsFuncSeq(value, comma) {
-				name = strings.ToLower(strings.TrimSpace(name))
-				if name == "" || net.ParseIP(name) != nil || !strings.Contains(name, ".") || strings.ContainsAny(name, "/:* ") {
-					return bad("holds %q, which is no host name such as numbers.example.com.", name)
-				}
-				c.TLS.Domains = append(c.TLS.Domains, name)
-			}
-			return nil
-		},
-	},
-	{
-		name: "TLS_ACME_DIRECTORY", usage: "address of another ACME authority than Let's Encrypt",
-		parse: func(c *config, value string) error {
-			c.TLS.Directory = value
-			return nil
-		},
-	},
 }
 
 func (c config) tlsFaults() (faults []string) {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		faults = append(faults, "TLS_CERT_FILE and TLS_KEY_FILE belong together. Set both, or neither.")
 	}
-	if c.TLS.Cert != "" && len(c.TLS.Domains) > 0 {
+	if c.TLS.Cert != "" && len(c.ACME.Domains) > 0 {
 		faults = append(faults, "TLS_CERT_FILE and TLS_ACME_DOMAINS are both set. Set one of them.")
 	}
 	if c.TLS.Cert != "" && c.TLS.Key != "" {
@@ -72,25 +46,24 @@ func (c config) tlsFaults() (faults []string) {
 			faults = append(faults, "TLS_CERT_FILE and TLS_KEY_FILE cannot be used: "+err.Error()+".")
 		}
 	}
-	return faults
+	return append(faults, c.ACME.faults()...)
 }
 
-// serverTLS returns how the panel speaks TLS, nil when it does not.
-func (c config) serverTLS(dir string) *tls.Config {
+// serverTLS returns how the panel speaks TLS, nil when it does not, and what ends what was
+// begun for that.
+func (c config) serverTLS(dir string, log *slog.Logger) (config *tls.Config, stop func(), err error) {
 	switch {
 	case c.TLS.Cert != "":
 		pair := &keyPair{cert: c.TLS.Cert, key: c.TLS.Key}
-		return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
-	case len(c.TLS.Domains) > 0:
-		manager := &autocert.Manager{
-			Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(c.TLS.Domains...),
-			Cache: autocert.DirCache(filepath.Join(dir, "acme")), Client: &acme.Client{DirectoryURL: c.TLS.Directory},
+		return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}, func() {}, nil
+	case len(c.ACME.Domains) > 0:
+		own, err := newCertificates(c.ACME, dir, log)
+		if err != nil {
+			return nil, nil, err
 		}
-		config := manager.TLSConfig()
-		config.MinVersion = tls.VersionTLS12
-		return config
+		return own.config(), own.keep(), nil
 	}
-	return nil
+	return nil, func() {}, nil
 }
 
 // keyPair is a certificate that is renewed in its files while the panel runs.

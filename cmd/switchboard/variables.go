@@ -20,7 +20,7 @@ import (
 )
 
 // variables is the whole configuration, in the order of the README's table.
-var variables = slices.Concat(ownVariables, tlsVariables, mailVariables, signOnVariables)
+var variables = slices.Concat(ownVariables, tlsVariables, acmeVariables, mailVariables, signOnVariables)
 
 var ownVariables = []variable{
 	{
