@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ const mostPasskeys = 20
 // relying returns the WebAuthn side of this panel, or a fault where browsers have none: it
 // takes a host name, and https or localhost.
 func (a *Auth) relying() (*webauthn.WebAuthn, error) {
+	if net.ParseIP(a.base.Hostname()) != nil { // browsers refuse, each in words of its own
+		return nil, fault.New(fault.Unavailable, "Passkeys work only where the panel has a host name, and this address is none. Whoever runs the server sets one with APP_URL.")
+	}
 	rp, err := webauthn.New(&webauthn.Config{
 		RPID: a.base.Hostname(), RPDisplayName: "Switchboard", RPOrigins: []string{a.base.Scheme + "://" + a.base.Host},
 	})

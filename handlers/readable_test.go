@@ -128,3 +128,39 @@ func textOf(n *html.Node) string {
 	}
 	return b.String()
 }
+
+// Whoever may only look is not told to connect a number.
+func TestNoNumbersForAViewer(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	page := s.signedIn(auth.Viewer).get("/")
+	page.has(t, "No numbers yet", "an administrator gives you")
+	page.lacks(t, "Connect your first number", `data-testid="new-number"`)
+}
+
+// A form that comes back begins where it was refused, however far down the page that is.
+func TestRefusedFormsBeginWhereTheyWereRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(auth.Owner)
+	s.numbers.set(connected(99))
+	for path, field := range map[string]string{
+		"/instances/" + string(known) + "/delete": "confirm-name",
+		"/instances/" + string(known) + "/rename": "rename-name",
+		"/account/password":                       "current",
+	} {
+		root, err := html.Parse(strings.NewReader(b.post(path, "name", "", "confirm", "nothing", "current", "wrong", "password", "another violet kettle").body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first string
+		for n := range root.Descendants() {
+			if has(n, "autofocus") && first == "" {
+				first = attribute(n, "id")
+			}
+		}
+		if first != field {
+			t.Errorf("%s begins at %q", path, first)
+		}
+	}
+}

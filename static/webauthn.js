@@ -1,17 +1,26 @@
-// Makes passkeys and signs in with them. A form with data-passkey asks that address for what
+// Makes passkeys and signs in with them. A form with data-webauthn asks that address for what
 // the browser's authenticator needs, puts its answer into the field "credential", and is sent.
 (() => {
 	"use strict";
-	if (!window.PublicKeyCredential || !PublicKeyCredential.parseCreationOptionsFromJSON) return;
-	for (const form of document.querySelectorAll("form[data-passkey]")) {
-		form.hidden = false;
-		const problem = form.querySelector("[data-passkey-error]");
+	const able = window.PublicKeyCredential && PublicKeyCredential.parseCreationOptionsFromJSON;
+	const sentences = {
+		NotAllowedError: "It was cancelled, it took too long, or this device has no passkey for this page.",
+		InvalidStateError: "This device has a passkey for this account already.",
+	};
+	for (const form of document.querySelectorAll("form[data-webauthn]")) {
+		const problem = form.querySelector("[data-webauthn-error]");
 		const say = text => { problem.textContent = text; problem.hidden = !text; };
+		if (!able) { // the button to sign in stays hidden
+			say("This browser has no passkeys here. They need a current browser, and an address that begins with https://.");
+			for (const button of form.querySelectorAll("button")) button.disabled = true;
+			continue;
+		}
+		form.hidden = false;
 		form.addEventListener("submit", async event => {
 			event.preventDefault();
 			say("");
 			try {
-				const answer = await fetch(form.dataset.passkey, {
+				const answer = await fetch(form.dataset.webauthn, {
 					method: "POST", body: new URLSearchParams(new FormData(form)), headers: { "HX-Request": "true" },
 				});
 				if (!answer.ok) {
@@ -27,7 +36,7 @@
 				form.elements.credential.value = JSON.stringify(credential);
 				form.submit();
 			} catch (error) {
-				say(error.name === "NotAllowedError" ? "It was cancelled, or it took too long." : "The browser refused: " + error.message);
+				say(sentences[error.name] || "The browser refused: " + error.message);
 			}
 		});
 	}

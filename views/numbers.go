@@ -82,7 +82,7 @@ func (n Numbers) Summary() string {
 	case total == 0:
 		return ""
 	case total == 1:
-		return "Your number is " + oneWord(connected, attention, stopped) + "."
+		return "Your number is " + oneWord(connected, attention, stopped, n.All[0].Status == instances.Deleting) + "."
 	case connected == total:
 		return "All " + number(total) + " numbers are connected."
 	case connected > 0:
@@ -101,7 +101,7 @@ func (n Numbers) Summary() string {
 	return strings.Join(parts, ", ") + "."
 }
 
-func oneWord(connected, attention, stopped int) string {
+func oneWord(connected, attention, stopped int, leaving bool) string {
 	switch {
 	case connected == 1:
 		return "connected"
@@ -109,6 +109,8 @@ func oneWord(connected, attention, stopped int) string {
 		return "waiting for you"
 	case stopped == 1:
 		return "stopped"
+	case leaving:
+		return "being deleted"
 	}
 	return "on its way"
 }
