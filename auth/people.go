@@ -116,6 +116,9 @@ type Session struct {
 	ExpiresAt  time.Time
 	UserAgent  string
 	Address    string
+
+	// LacksSecondStep is true while the person has to set up a second step before anything else.
+	LacksSecondStep bool
 }
 
 // Token lets a program in as the person it belongs to. The secret is not in it.

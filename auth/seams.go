@@ -57,6 +57,13 @@ type SecondFactors interface {
 	// TouchPasskey writes the credential and when it was last used.
 	TouchPasskey(ctx context.Context, p Passkey) error
 	RemovePasskey(ctx context.Context, user int64, id string) error
+	// SecondStepRoles returns the roles whose people have to have a second step, and
+	// SetSecondStepRoles replaces them.
+	SecondStepRoles(ctx context.Context) ([]Role, error)
+	SetSecondStepRoles(ctx context.Context, roles []Role) error
+	// WithSecondStep returns the people of whom none has to be asked: true for those who have
+	// one here, false for those who come by single sign-on alone.
+	WithSecondStep(ctx context.Context) (map[int64]bool, error)
 	// RemoveFactors removes all that a person has beside the password.
 	RemoveFactors(ctx context.Context, user int64) error
 	UserByIdentity(ctx context.Context, issuer, subject string) (User, error)

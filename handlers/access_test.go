@@ -66,7 +66,7 @@ var panelRoutes = map[access]string{
 	makes: `
 		GET /instances/new   POST /instances   POST /import   POST /account/tokens   POST /account/tokens/{token}/revoke`,
 	manages: `
-		GET /people   GET /people/new   POST /people   GET /people/{person}   POST /people/{person}   POST /people/{person}/link
+		GET /people   GET /people/new   POST /people   POST /people/second-step   GET /people/{person}   POST /people/{person}   POST /people/{person}/link
 		POST /people/{person}/disable   POST /people/{person}/enable   POST /people/{person}/delete   POST /people/{person}/factors/reset
 		POST /people/{person}/sessions/{session}/revoke   GET /audit   GET /audit/export
 		GET /webhooks   POST /webhooks   GET /webhooks/{webhook}   POST /webhooks/{webhook}   POST /webhooks/{webhook}/pause   POST /webhooks/{webhook}/resume

@@ -135,6 +135,8 @@ func (s *server) renderSecurity(w http.ResponseWriter, r *http.Request, status i
 	if p.Factors, err = s.Auth.FactorsOf(r.Context(), p.User); err != nil {
 		return err
 	}
+	session, _ := auth.SessionFrom(r.Context())
+	p.Needed = session.LacksSecondStep && !p.Factors.Any()
 	return render(w, r, status, views.Secure(p))
 }
 

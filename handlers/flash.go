@@ -25,6 +25,7 @@ var flashes = map[string]views.Flash{
 	"person":         {Text: "Saved."},
 	"saved":          {Text: "Saved. The number works by it from now on."},
 	"person-gone":    {Text: "The person was removed."},
+	"second-step":    {Text: "Saved. Whoever lacks a second step is asked for it at their next click."},
 	"security":       {Text: "Saved. It counts from your next sign-in on."},
 	"group":          {Text: "The group was saved."},
 	"group-gone":     {Text: "The group was removed."},

@@ -48,6 +48,13 @@ func (s *server) listPeople(w http.ResponseWriter, r *http.Request) error {
 	if p.Groups, err = s.Auth.Groups(r.Context()); err != nil {
 		return err
 	}
+	if p.Roles, err = s.Auth.SecondStepRoles(r.Context()); err != nil {
+		return err
+	}
+	if p.Secured, err = s.Auth.WithSecondStep(r.Context()); err != nil {
+		return err
+	}
+	p.By = person(r)
 	r, _ = s.withFlash(w, r)
 	return render(w, r, http.StatusOK, views.Everybody(p))
 }

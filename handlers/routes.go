@@ -58,7 +58,7 @@ func (s *server) routes() chi.Router {
 		r.Post("/logout", s.page(s.logout))
 
 		r.Group(func(r chi.Router) {
-			r.Use(s.requirePerson)
+			r.Use(s.requirePerson, s.leadToSecondStep)
 
 			r.Get("/", s.page(s.listNumbers))
 			r.Get("/rows", s.page(s.pollRows))
@@ -105,6 +105,7 @@ func (s *server) routes() chi.Router {
 				r.Get("/people", s.page(s.listPeople))
 				r.Get("/people/new", s.page(s.newPerson))
 				r.Post("/people", s.page(s.invitePerson))
+				r.Post("/people/second-step", s.page(s.requireSecondStep))
 				r.Get("/people/{person}", s.page(s.showPerson))
 				r.Post("/people/{person}", s.page(s.changePerson))
 				r.Post("/people/{person}/link", s.page(s.makePasswordLink))
@@ -178,8 +179,8 @@ func (s *server) routes() chi.Router {
 	r.Group(func(r chi.Router) { // what takes its time, and more than a form's worth
 		r.Use(s.crossOrigin.Handler, s.Auth.Middleware(s.fail), s.withShell)
 
-		r.With(limitBody, s.checkForm, s.requirePerson).Post("/instances/{id}/backup", s.page(s.backupNumber))
-		r.With(s.requirePerson, s.requireAdmin).Post("/system/restore", s.page(s.restoreNumber))
+		r.With(limitBody, s.checkForm, s.requirePerson, s.leadToSecondStep).Post("/instances/{id}/backup", s.page(s.backupNumber))
+		r.With(s.requirePerson, s.leadToSecondStep, s.requireAdmin).Post("/system/restore", s.page(s.restoreNumber))
 	})
 	return r
 }

@@ -50,13 +50,15 @@ func (s *Store) AddSession(ctx context.Context, hash string, n auth.Session) err
 // SessionByHash returns a live session and its person; see auth.Sessions.
 func (s *Store) SessionByHash(ctx context.Context, hash string, now time.Time) (auth.Session, auth.User, error) {
 	var scan sessionScan
+	var lacks int
 	u, err := readUser(s.db.QueryRowContext(ctx, `
-		SELECT `+userColumns+`, `+sessionColumns+`
+		SELECT `+userColumns+`, `+lacksSecondStep+`, `+sessionColumns+`
 		FROM "sessions" s JOIN "users" u ON u."id" = s."user_id"
-		WHERE s."token_hash" = $1 AND s."revoked_at" = 0 AND s."expires_at" > $2 AND u."disabled_at" = 0`, hash, millis(now)), scan.places()...)
+		WHERE s."token_hash" = $1 AND s."revoked_at" = 0 AND s."expires_at" > $2 AND u."disabled_at" = 0`, hash, millis(now)), append([]any{&lacks}, scan.places()...)...)
 	if err != nil {
 		return auth.Session{}, auth.User{}, absent("session", err)
 	}
+	scan.of.LacksSecondStep = lacks == 1
 	return scan.session(), u, nil
 }
 
