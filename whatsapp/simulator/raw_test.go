@@ -134,7 +134,7 @@ func (r *raw) send(n waBinary.Node) {
 // wait returns the first stanza since the login that match accepts.
 func (r *raw) wait(what string, match func(*waBinary.Node) bool) *waBinary.Node {
 	r.t.Helper()
-	timeout := time.After(soon)
+	timeout := time.After(time.Minute)
 	seen := 0
 	for {
 		r.mu.Lock()
