@@ -71,7 +71,32 @@ func (m *Messages) Save(ctx context.Context, msg Message, events ...Event) error
 			age = ripe
 		}
 	}
-	return m.writeWith(ctx, age, "save a message", events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) })
+	return m.writeWith(ctx, age, saving, events, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) })
+}
+
+const saving = "save a message"
+
+// SaveSoon is Save of a message to be sent that returns at once: the message is stored in a
+// moment, together with what comes next. stored has it stored now, waits for it and tells why
+// it could not be; it may be called more than once.
+func (m *Messages) SaveSoon(msg Message) (stored func() error) {
+	m.queuedAt.Store(time.Now().UnixNano())
+	ctx := context.Background()
+	written := make(chan struct{})
+	var failed error
+	m.later(change{saving, nil, func(tx *sql.Tx) (bool, error) { return m.save(ctx, tx, msg, true) }, func(err error) {
+		failed = err
+		close(written)
+	}})
+	return func() error {
+		select {
+		case <-written:
+		default:
+			m.flush()
+			<-written // by somebody else, it may be
+		}
+		return failed
+	}
 }
 
 // SaveAll is Save for several messages in one transaction, without events and without

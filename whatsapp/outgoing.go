@@ -50,8 +50,8 @@ var ErrAddress = errors.New("no address")
 
 // Send sends content to a JID or a phone number, and returns when WhatsApp's server has
 // acknowledged it. It is stored before it goes out, and what became of it afterwards. When
-// ctx ends before the message is stored, nothing is sent; later it does not take the message
-// back: the send goes on, and its outcome is stored.
+// ctx ends before the message is handed over to be stored, nothing is sent; later it does not
+// take the message back: the send goes on, and its outcome is stored.
 func (s *Session) Send(ctx context.Context, to string, c Content, x Extras) (instances.Sent, error) {
 	if err := c.check(); err != nil {
 		return instances.Sent{}, err

@@ -71,22 +71,31 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 		err  error
 	}
 	done := make(chan outcome, 1)
-	saved := make(chan struct{})
-	var notSaved error
-	stored := func() error { <-saved; return notSaved }
-	s.spare.run(func() {
-		ctx, cancel := s.lasting(ctx)
-		defer cancel()
-		sent, err := s.transmit(ctx, out, msg, stored)
-		done <- outcome{sent, err}
-	})
-	notSaved = s.messages.Save(ctx, msg)
-	close(saved)
-	if engine.Full(notSaved) {
-		s.noteFull(true)
-		return instances.Sent{}, fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", notSaved)
-	} else if notSaved != nil {
-		return instances.Sent{}, notSaved
+	transmit := func(stored func() error) {
+		s.spare.run(func() {
+			defer s.sending.Add(-1)
+			ctx, cancel := s.lasting(ctx)
+			defer cancel()
+			sent, err := s.transmit(ctx, out, msg, stored)
+			done <- outcome{sent, err}
+		})
+	}
+	if err := ctx.Err(); err != nil {
+		return instances.Sent{}, err
+	}
+	if s.sending.Add(1) > 1 {
+		// whatsmeow sends one after the other, so it is not this one's turn yet. Those that wait
+		// are stored together when the first of them has to be.
+		transmit(s.messages.SaveSoon(msg))
+	} else {
+		saved := make(chan struct{})
+		var notSaved error
+		transmit(func() error { <-saved; return notSaved })
+		notSaved = s.messages.Save(ctx, msg)
+		close(saved)
+		if notSaved != nil {
+			return instances.Sent{}, s.notSaved(notSaved)
+		}
 	}
 	select {
 	case o := <-done:
@@ -94,6 +103,15 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	case <-ctx.Done():
 		return instances.Sent{}, fault.Wrap(fault.Unavailable, "WhatsApp did not confirm the message in time. It may or may not have gone out.", ctx.Err())
 	}
+}
+
+// notSaved is what a person hears when a message could not be stored, and was not sent therefore.
+func (s *Session) notSaved(err error) error {
+	if !engine.Full(err) {
+		return err
+	}
+	s.noteFull(true)
+	return fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", err)
 }
 
 // lasting is the context of a send, which its caller does not end once the message is stored.
@@ -118,7 +136,7 @@ func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Messa
 	})
 	if err != nil {
 		if err := stored(); err != nil {
-			return instances.Sent{}, err // whoever stores it tells
+			return instances.Sent{}, s.notSaved(err)
 		}
 		s.log.Warn("send failed", "error", scrub(err.Error()))
 		err = s.sendFault(err)

@@ -73,6 +73,7 @@ type Session struct {
 	arrivals   chan *arrival // what may have to be answered by itself
 	tidy       chan struct{} // the settings changed
 	spare      spare
+	sending    atomic.Int64 // how many messages are on their way to WhatsApp
 
 	ctx      context.Context // of everything that goes on until Close
 	cancel   context.CancelFunc

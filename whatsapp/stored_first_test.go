@@ -85,3 +85,60 @@ func TestNothingGoesOutThatIsNotStored(t *testing.T) {
 		t.Errorf("%d messages could not be read", n)
 	}
 }
+
+// Messages that wait for their turn are stored together, before any of them goes out. One that
+// cannot be stored keeps none of the others back.
+func TestMessagesThatWaitAreStoredTogether(t *testing.T) {
+	t.Parallel()
+	p, s, _ := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	sendText(t, s, friend.Number(), "first")
+	arrives(t, friend, 0, "first")
+	if _, err := p.main.ExecContext(t.Context(), `CREATE TRIGGER "refuse" BEFORE INSERT ON "messages" WHEN new."text" = 'refused'
+		BEGIN SELECT RAISE(ABORT, 'not now'); END`); err != nil {
+		t.Fatal(err)
+	}
+	before := p.sessions()
+	tx, err := p.main.BeginTx(t.Context(), nil) // whoever writes to the store now waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	type outcome struct {
+		text string
+		err  error
+	}
+	outcomes := make(chan outcome, 10)
+	all := []string{"one", "two", "refused", "three", "four"}
+	for _, text := range all {
+		go func() {
+			_, err := s.SendText(within(t), friend.Number(), text)
+			outcomes <- outcome{text, err}
+		}()
+	}
+	eventually(t, "the first to be encrypted", func() bool { return p.sessions() != before })
+	eventually(t, "all to be on their way", func() bool { return s.sending.Load() == int64(len(all)) })
+	known, err := friend.Changes(within(t), 0)
+	if err != nil || slices.ContainsFunc(known, func(e phone.Entry) bool { return slices.Contains(all, e.Text) }) {
+		t.Errorf("something went out before it was stored, or %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	for range all {
+		if o := <-outcomes; (o.err == nil) != (o.text != "refused") {
+			t.Errorf("%s: %v", o.text, o.err)
+		}
+	}
+	for _, text := range all {
+		if text != "refused" {
+			arrives(t, friend, 0, text)
+		}
+		stored := slices.ContainsFunc(p.all(), func(m messages.Message) bool { return m.Text == text && m.Status != messages.Queued })
+		if stored == (text == "refused") {
+			t.Errorf("%s is stored: %v", text, stored)
+		}
+	}
+	if n := friend.Undecryptable(); n != 0 {
+		t.Errorf("%d messages could not be read", n)
+	}
+}

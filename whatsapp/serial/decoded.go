@@ -2,7 +2,6 @@ package serial
 
 import (
 	"sync"
-	"unsafe"
 
 	"go.mau.fi/libsignal/state/record"
 	"go.mau.fi/whatsmeow/store"
@@ -60,7 +59,7 @@ func (d *decoded) recall(text []byte) *record.SessionStructure {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, m := range d.made {
-		if len(m.text) == len(text) && unsafe.SliceData(m.text) == unsafe.SliceData(text) && len(text) > 0 {
+		if len(m.text) == len(text) && len(text) > 0 && &m.text[0] == &text[0] {
 			own := *m.session
 			return &own
 		}
