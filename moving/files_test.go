@@ -249,7 +249,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		"one twice":             {in, one("media/1700000001-large.mp4", "media/1700000001-large.mp4"), moving.RestoreOptions{}, fault.Invalid, "no message in it knows"},
 		"in a bucket":           {in, one("media/1700000004-elsewhere.png"), moving.RestoreOptions{}, fault.Invalid, "no message in it knows"},
 		"no room on the disk":   {in, huge, moving.RestoreOptions{}, fault.Unavailable, "There is no room for this backup"},
-		"no room in the folder": {small, content, moving.RestoreOptions{}, fault.Unavailable, "a number may have 3 MiB here. Raise WORKER_DISK_LIMIT"},
+		"no room in the folder": {small, content, moving.RestoreOptions{}, fault.Unavailable, "may have 3 MiB here. Raise WORKER_DISK_LIMIT"},
 	} {
 		_, err := c.in.Restore(t.Context(), opener(c.content), c.o, quiet)
 		if fault.KindOf(err) != c.kind || !strings.Contains(fault.MessageOf(err), c.says) {

@@ -1,6 +1,7 @@
 package moving
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,11 +21,12 @@ import (
 type room struct {
 	o        RestoreOptions
 	free     int64 // on the disk
-	limit    int64 // of a number's folder, 0 for none
+	all      int64 // limit of the folder of a number that has none of its own, 0 for none
 	database bool  // databases are in that folder
 
 	number   string
 	main     *listing
+	limit    int64 // of its folder
 	size     int64 // of the number
 	together int64 // of all numbers
 }
@@ -35,7 +37,7 @@ func (in Installation) room(o RestoreOptions) (*room, error) {
 		return nil, err
 	}
 	_, name := in.Store.Database()
-	return &room{o: o, free: free, limit: in.DiskLimit, database: name == engine.SQLite}, nil
+	return &room{o: o, free: free, all: in.DiskLimit, database: name == engine.SQLite}, nil
 }
 
 // reserve is left on a disk: numbers that run store their messages there.
@@ -68,7 +70,9 @@ func Fits(dir string) func(id instances.ID, bytes int64) error {
 func (r *room) look(ctx context.Context, s archive.Section) error {
 	switch {
 	case s.Number != nil:
-		r.number, r.main, r.size = s.Number.ID, nil, 0
+		set, err := settingsIn(s.Number.Settings)
+		r.number, r.main, r.limit, r.size = s.Number.ID, nil, cmp.Or(set.Limits.Disk, r.all), 0
+		return err
 	case s.Database != nil:
 		r.main = listed(s.Database)
 		if err := r.main.Each(ctx, func(tables.Table, []any) error { return nil }); err != nil {
@@ -104,7 +108,7 @@ func (r *room) need(bytes int64) error {
 			r.number, r.together>>20, r.free>>20))
 	case r.limit > 0 && r.size > r.limit:
 		return fault.New(fault.Unavailable, fmt.Sprintf(
-			"The number %s has %d MiB in this backup, and a number may have %d MiB here. Raise WORKER_DISK_LIMIT, or restore it without its pictures and files.",
+			"The number %s has %d MiB in this backup, and may have %d MiB here. Raise WORKER_DISK_LIMIT, or restore it without its pictures and files.",
 			r.number, r.size>>20, r.limit>>20))
 	}
 	return nil

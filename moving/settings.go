@@ -29,11 +29,19 @@ func (in Installation) document(ctx context.Context, id instances.ID) (json.RawM
 // set encrypts settings that came in a backup with the key of this installation, and puts them
 // in the place of what there is.
 func (in Installation) set(ctx context.Context, id instances.ID, document json.RawMessage) error {
-	var s settings.Settings
-	if len(document) > 0 {
-		if err := json.Unmarshal(document, &s); err != nil {
-			return fault.Wrap(fault.Invalid, "This backup holds settings that cannot be read.", fmt.Errorf("settings of %q: %w", id, err))
-		}
+	s, err := settingsIn(document)
+	if err != nil {
+		return err
 	}
 	return in.Settings.Replace(ctx, id, s)
+}
+
+// settingsIn reads settings that came in a backup.
+func settingsIn(document json.RawMessage) (s settings.Settings, err error) {
+	if len(document) > 0 {
+		if err := json.Unmarshal(document, &s); err != nil {
+			return s, fault.Wrap(fault.Invalid, "This backup holds settings that cannot be read.", fmt.Errorf("settings in a backup: %w", err))
+		}
+	}
+	return s, nil
 }
