@@ -73,6 +73,9 @@ type Number struct {
 	Desired    string    `json:"desired"`
 	Port       int       `json:"port"`
 	CreatedAt  time.Time `json:"created_at"`
+	// Linked tells whether its keys are those of a linked device; nil if an earlier program did
+	// not say.
+	Linked *bool `json:"linked,omitempty"`
 	// Settings is what a person set for the number; absent if nothing.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }

@@ -270,13 +270,18 @@ func TestDeletingWhatThePhoneIsNotToldOf(t *testing.T) {
 	inst := connected(s.owner)
 	s.numbers.set(inst)
 	const sentence = "remove “Switchboard” there under Linked devices"
-	b.get(page).lacks(t, sentence)
+	const again = "it has to be paired once more"
+	got := b.get(page)
+	got.lacks(t, sentence)
+	got.has(t, again)
 	inst.Status = instances.Idle
 	s.numbers.set(inst)
-	b.get(page).has(t, sentence)
+	got = b.get(page)
+	got.has(t, sentence, "back without a new scan")
+	got.lacks(t, again)
 	inst.JID = ""
 	s.numbers.set(inst)
-	b.get(page).lacks(t, sentence)
+	b.get(page).lacks(t, sentence, again)
 }
 
 // A name from before today's rules does not keep a number from being deleted.

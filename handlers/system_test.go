@@ -106,6 +106,8 @@ func TestSystemPage(t *testing.T) {
 		},
 		kept: []views.Kept{
 			{File: "a.backup", ID: "gone_20260101120000", Name: "<Gone>", At: now.Add(-time.Hour), Until: now.Add(71 * time.Hour), Bytes: 5000},
+			{File: "c.backup", ID: "told_20260101120000", Name: "Told", At: now, Until: now.Add(time.Hour), Linked: new(bool)},
+			{File: "d.backup", ID: "linked_20260101120000", Name: "Linked", At: now, Until: now.Add(time.Hour), Linked: new(true)},
 			{File: "b.backup", ID: known, Name: "Came back", At: now.Add(-time.Hour), Until: now.Add(71 * time.Hour)},
 		},
 	}
@@ -115,6 +117,7 @@ func TestSystemPage(t *testing.T) {
 	b.get("/").has(t, `data-testid="system"`)
 	page := b.get("/system")
 	page.has(t, ">128<", ">97<", "for 30 numbers and the panel", "lost_20260101120000", "17.0 MiB", "&lt;Gone&gt;", "kept for 2 days more", `data-testid="connections-short"`)
+	page.has(t, "It may have to be paired once more.", "Has to be paired once more: its phone was told", "Goes on without a new scan")
 	page.lacks(t, "Came back")
 
 	if got := b.post("/system/deleted/a.backup/restore"); got.header.Get("Location") != "/instances/"+string(known) {

@@ -93,7 +93,7 @@ func (in Installation) write(ctx context.Context, w *archive.Writer, inst instan
 	defer from.close()
 	record := archive.Number{
 		ID: string(inst.ID), Name: inst.Name, Phone: inst.Phone, JID: inst.JID, LID: inst.LID, PushName: inst.PushName,
-		Desired: string(inst.Desired), Port: inst.Port, CreatedAt: inst.CreatedAt,
+		Desired: string(inst.Desired), Port: inst.Port, CreatedAt: inst.CreatedAt, Linked: &from.linked,
 	}
 	var err error
 	if record.Settings, err = in.document(ctx, inst.ID); err != nil {

@@ -132,25 +132,25 @@ func (d Deleted) List() ([]Kept, error) {
 	return all, nil
 }
 
-// Name returns what the number of a last backup was called.
-func (d Deleted) Name(k Kept) (string, error) {
+// Record returns what is known of the number of a last backup.
+func (d Deleted) Record(k Kept) (archive.Number, error) {
 	file, err := os.Open(k.Path)
 	if err != nil {
-		return "", fmt.Errorf("open last backup: %w", err)
+		return archive.Number{}, fmt.Errorf("open last backup: %w", err)
 	}
 	defer file.Close()
 	r, err := archive.NewReader(file, d.Key)
 	if err != nil {
-		return "", err
+		return archive.Number{}, err
 	}
 	first, err := r.Next()
 	if err != nil {
-		return "", err
+		return archive.Number{}, err
 	}
 	if first.Number == nil {
-		return "", fmt.Errorf("read last backup: no number")
+		return archive.Number{}, fmt.Errorf("read last backup: no number")
 	}
-	return first.Number.Name, nil
+	return *first.Number, nil
 }
 
 // Prune removes what was kept for long enough, and what a killed process left half-written.

@@ -10,6 +10,7 @@ import (
 	"switchboard/archive"
 	"switchboard/engine"
 	"switchboard/instances"
+	"switchboard/isolation"
 	"switchboard/moving"
 )
 
@@ -119,5 +120,31 @@ func TestKeepingWhatCannotBeRead(t *testing.T) {
 	}
 	if all, err := kept.List(); err != nil || len(all) != 0 {
 		t.Errorf("kept %v, %v", all, err)
+	}
+}
+
+// A last backup says whether the number will have to be paired again.
+func TestLastBackupSaysWhetherItIsLinked(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{engine.SQLite, engine.Postgres} {
+		in := installation(t, name)
+		kept := moving.Deleted{Dir: filepath.Join(in.Dir, "deleted"), Key: random, For: time.Hour}
+		for i, statement := range []string{``, `DELETE FROM "whatsmeow_device"`} {
+			id := idOf(t, "a")
+			addNumber(t, in, id, i+1, 0)
+			access, err := in.Databases.Access(t.Context(), id)
+			ok(t, err)
+			db, _, err := isolation.OpenKeys(t.Context(), access)
+			ok(t, err)
+			_, err = db.ExecContext(t.Context(), statement)
+			ok(t, err)
+			ok(t, db.Close())
+			path, err := kept.Keep(t.Context(), in, id)
+			ok(t, err)
+			was, err := kept.Record(moving.Kept{Path: path})
+			if err != nil || was.Linked == nil || *was.Linked != (statement == "") {
+				t.Errorf("%s after %q: %v, %v", name, statement, was.Linked, err)
+			}
+		}
 	}
 }

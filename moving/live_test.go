@@ -89,8 +89,8 @@ func TestLive(t *testing.T) {
 
 			kept, err := live.Kept.List()
 			ok(t, err)
-			if name, err := live.Kept.Name(kept[0]); err != nil || name != "Número "+string(a) {
-				t.Errorf("it was called %q, %v", name, err)
+			if was, err := live.Kept.Record(kept[0]); err != nil || was.Name != "Número "+string(a) || was.Linked == nil || !*was.Linked {
+				t.Errorf("it was %+v, %v", was, err)
 			}
 			file := filepath.Base(kept[0].Path)
 			back(live.BringBack(ctx, file))

@@ -24,6 +24,7 @@ import (
 	"switchboard/settings"
 	"switchboard/store"
 	"switchboard/tables"
+	"switchboard/whatsapp/keystore"
 )
 
 // Installation is everything that belongs together: the control database, the numbers'
@@ -62,6 +63,7 @@ const (
 type source struct {
 	keys, main               *tables.Snapshot
 	keysVersion, mainVersion int64
+	linked                   bool // to a phone, as far as the keys tell
 	close                    func()
 }
 
@@ -99,6 +101,9 @@ func (in Installation) open(ctx context.Context, id instances.ID) (_ *source, er
 		return nil, fmt.Errorf("read keys of %s: %w", id, err)
 	}
 	undo = append(undo, s.keys.Close)
+	if s.linked, err = keystore.Linked(ctx, s.keys); err != nil {
+		return nil, fmt.Errorf("read keys of %s: %w", id, err)
+	}
 	if s.main, s.mainVersion, err = messages.Snapshot(ctx, handles[1], access.Engine); err != nil {
 		return nil, fmt.Errorf("read messages of %s: %w", id, err)
 	}

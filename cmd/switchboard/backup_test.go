@@ -114,7 +114,7 @@ func TestBackupAndRestore(t *testing.T) {
 
 	// What is replaced can be had back, and a panel that runs is in the way.
 	expect(t, runIn(t, other, nil, chosen, "restore", "--in", file, "--passphrase-stdin", "--replace"), 0)
-	expect(t, runIn(t, other, nil, "", "restore", "--list-deleted"), 0, string(id))
+	expect(t, runIn(t, other, nil, "", "restore", "--list-deleted"), 0, string(id), "PAIRED", "not any more")
 	expect(t, runIn(t, other, nil, "", "restore", "--deleted", string(id)), 1, "--replace")
 	expect(t, runIn(t, other, nil, "", "restore", "--deleted", string(id), "--replace"), 0, "Restored Shop")
 	expect(t, runIn(t, other, nil, "", "restore", "--deleted", "nobody"), 1, "No backup of a deleted number")

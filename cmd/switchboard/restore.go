@@ -102,18 +102,25 @@ func listBackup(env environment, open func() (*archive.Reader, error)) error {
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tPAIRED\tFILES")
 	for _, n := range all.Numbers {
-		paired := "yes"
-		if n.JID == "" {
-			paired = "no"
-		}
 		files := all.Files[n.ID]
 		held := fmt.Sprintf("%d (%s)", files.Count, views.Size(files.Bytes))
 		if files.Without || r.Header.Format < archive.WithFiles {
 			held += ", without media"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", n.ID, n.Name, paired, held)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", n.ID, n.Name, pairedIn(n), held)
 	}
 	return table.Flush()
+}
+
+// pairedIn says whether a number goes on without a new scan after it was restored.
+func pairedIn(n archive.Number) string {
+	switch {
+	case n.JID == "":
+		return "no"
+	case n.Linked == nil || *n.Linked:
+		return "yes"
+	}
+	return "not any more"
 }
 
 func restoreFrom(ctx context.Context, env environment, c config, r restoring, open func() (*archive.Reader, error)) error {
@@ -190,9 +197,13 @@ func listDeleted(ctx context.Context, env environment, c config) error {
 		return err
 	}
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tDELETED\tKEPT UNTIL\tBYTES")
+	fmt.Fprintln(table, "ID\tDELETED\tKEPT UNTIL\tBYTES\tPAIRED")
 	for _, k := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", k.ID, when(k.At), when(k.Until), k.Bytes)
+		paired := "unknown"
+		if was, err := kept.Record(k); err == nil {
+			paired = pairedIn(was)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", k.ID, when(k.At), when(k.Until), k.Bytes, paired)
 	}
 	return table.Flush()
 }

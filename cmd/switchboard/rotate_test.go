@@ -95,8 +95,8 @@ func (w *sealedWorld) sound(what string) string {
 	if len(all) != 1 {
 		w.t.Fatalf("%s: %d last backups", what, len(all))
 	}
-	if name, err := kept.Name(all[0]); err != nil || name != "Shop" {
-		w.t.Errorf("%s: the last backup is of %q, %v", what, name, err)
+	if was, err := kept.Record(all[0]); err != nil || was.Name != "Shop" {
+		w.t.Errorf("%s: the last backup is of %q, %v", what, was.Name, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(w.dir, "*", "*.next")); len(left) > 0 {
 		w.t.Errorf("%s: left over: %v", what, left)

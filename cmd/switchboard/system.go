@@ -48,11 +48,11 @@ func (s system) Deleted(context.Context) ([]views.Kept, error) {
 	all, err := s.live.Kept.List()
 	shown := make([]views.Kept, 0, len(all))
 	for _, k := range all {
-		name, damaged := s.live.Kept.Name(k)
+		was, damaged := s.live.Kept.Record(k)
 		if damaged != nil {
-			name = string(k.ID)
+			was.Name = string(k.ID)
 		}
-		shown = append(shown, views.Kept{File: filepath.Base(k.Path), ID: k.ID, Name: name, At: k.At, Until: k.Until, Bytes: k.Bytes})
+		shown = append(shown, views.Kept{File: filepath.Base(k.Path), ID: k.ID, Name: was.Name, At: k.At, Until: k.Until, Bytes: k.Bytes, Linked: was.Linked})
 	}
 	return shown, err
 }

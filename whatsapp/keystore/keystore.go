@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store/sqlstore"
@@ -23,6 +24,18 @@ const versionTable = "whatsmeow_version"
 var Schema = tables.Versioned{
 	Name: "keys", VersionTable: versionTable, VersionQuery: `SELECT coalesce(max("version"), 0) FROM "` + versionTable + `"`,
 	Upgrade: upgrade, Recreate: recreate,
+}
+
+// Linked tells whether keys are those of a device that is linked to a phone, as far as this
+// side knows.
+func Linked(ctx context.Context, s *tables.Snapshot) (bool, error) {
+	const table = "whatsmeow_device"
+	if !slices.ContainsFunc(s.Tables(), func(t tables.Table) bool { return t.Name == table }) {
+		return false, nil
+	}
+	var devices int
+	err := s.Value(ctx, &devices, `SELECT count(*) FROM "`+table+`"`)
+	return devices > 0, err
 }
 
 var dialects = map[string]string{engine.SQLite: "sqlite3", engine.Postgres: "postgres"}
