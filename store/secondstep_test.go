@@ -9,7 +9,6 @@ import (
 
 // Of people who come by single sign-on alone no second step is asked; of those who have a password as well, it is.
 func TestWhoLacksASecondStep(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, s *Store) {
 		ctx, now := t.Context(), time.Now()
 		people := []struct {
