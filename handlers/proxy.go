@@ -2,8 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
 
 	"switchboard/fault"
 	"switchboard/instances"
@@ -12,22 +10,13 @@ import (
 	"switchboard/views"
 )
 
-// withoutSecret is a proxy's address as it is shown.
-func withoutSecret(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Redacted()
-}
-
 func (s *server) showProxy(w http.ResponseWriter, r *http.Request) error {
 	r, _ = s.withFlash(w, r)
 	inst, set, err := s.getWithSettings(r)
 	if err != nil {
 		return err
 	}
-	return render(w, r, http.StatusOK, views.ShowProxy(inst, views.Form{Values: map[string]string{"proxy": withoutSecret(set.Proxy)}}, ""))
+	return render(w, r, http.StatusOK, views.ShowProxy(inst, views.Form{Values: map[string]string{"proxy": proxies.Shown(set.Proxy)}}, ""))
 }
 
 // proxyOf returns the address that the form holds, complete: where the password was left as
@@ -37,18 +26,7 @@ func (s *server) proxyOf(r *http.Request, id instances.ID) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	typed := strings.TrimSpace(r.PostFormValue("proxy"))
-	switch typed {
-	case "":
-		return "", nil
-	case withoutSecret(set.Proxy):
-		return set.Proxy, nil
-	}
-	u, err := proxies.Parse(typed)
-	if err != nil {
-		return "", err
-	}
-	return u.String(), nil
+	return proxies.Wanted(r.PostFormValue("proxy"), set.Proxy)
 }
 
 func (s *server) changeProxy(w http.ResponseWriter, r *http.Request) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchboard/instances"
+	"switchboard/proxies"
 	"switchboard/settings"
 )
 
@@ -38,6 +39,7 @@ type habits struct {
 	MediaBytes int64 `json:"media_bytes"`
 
 	Bucket *bucket `json:"bucket"` // nil: the number's folder
+	Proxy  string  `json:"proxy"`  // without its password
 }
 
 func habitsOf(set settings.Settings) habits {
@@ -47,7 +49,7 @@ func habitsOf(set settings.Settings) habits {
 		Presence: h.Automation.Presence, PerMinute: h.Pace.PerMinute, NewChatPause: int64(h.Pace.NewChatPause / time.Second),
 		QuietFrom: h.Pace.QuietFrom, QuietTo: h.Pace.QuietTo, Zone: h.Pace.Zone, Days: h.Retention.Days,
 		MediaDays: h.Retention.MediaDays, MaxBytes: h.Retention.MaxBytes, Download: !h.NoDownload, MediaBytes: h.MediaBytes,
-		Bucket: bucketOf(set.Media.Bucket),
+		Bucket: bucketOf(set.Media.Bucket), Proxy: proxies.Shown(set.Proxy),
 	}
 }
 
@@ -100,10 +102,12 @@ func (s *server) changeHabits(w http.ResponseWriter, r *http.Request) error {
 		if err := decode(given, &now); err != nil {
 			return err
 		}
-		if err := errors.Join(set.SetHabits(now.settings()), now.Bucket.set(&set.Media)); err != nil {
+		proxy, wrong := proxies.Wanted(now.Proxy, set.Proxy)
+		if err := errors.Join(set.SetHabits(now.settings()), now.Bucket.set(&set.Media), wrong); err != nil {
 			return err
 		}
-		now.Bucket = bucketOf(set.Media.Bucket)
+		set.Proxy = proxy
+		now.Bucket, now.Proxy = bucketOf(set.Media.Bucket), proxies.Shown(proxy)
 		return nil
 	})
 	if err != nil {
