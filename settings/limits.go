@@ -31,7 +31,8 @@ type Bounds struct {
 }
 
 // SetLimits has the number keep to limits of its own; where one is zero, to that of all
-// numbers. folder is what its folder has now: with less it would stop at once. The error is a
+// numbers. folder is what its folder has now: a new limit of the disk below that would stop it
+// at once. The error is a
 // fault that names every field that cannot be as it is, and s is then as it was.
 func (s *Settings) SetLimits(l instances.Limits, folder int64) error {
 	var wrong []error
@@ -48,7 +49,7 @@ func (s *Settings) SetLimits(l instances.Limits, folder int64) error {
 	need(l.OpenFiles, LeastFiles, MostFiles, "open_files", fmt.Sprintf("Enter a number of files from %d to %d, or nothing for the limit of all numbers.", LeastFiles, MostFiles))
 	mb(l.Log, LeastLog, MostLog, "log_bytes")
 	mb(l.Disk, LeastDisk, MostDisk, "disk_bytes")
-	if folder > LeastDisk {
+	if folder > LeastDisk && l.Disk != s.Limits.Disk { // a number that is over its limit can still get other ones
 		need(l.Disk, folder, MostDisk, "disk_bytes", fmt.Sprintf("The folder of this number has %d MB already. Make room first, or enter more than that.", folder>>20))
 	}
 	if err := errors.Join(wrong...); err != nil {

@@ -30,6 +30,9 @@ func TestSetLimits(t *testing.T) {
 	if err := s.SetLimits(instances.Limits{Disk: 80 << 20}, 80<<20); err != nil {
 		t.Error(err)
 	}
+	if err := s.SetLimits(instances.Limits{Disk: 80 << 20, CPU: 50}, 90<<20); err != nil {
+		t.Errorf("another limit of a number that has too much: %v", err)
+	}
 	fields := map[string]func(*instances.Limits) *int64{
 		"memory_bytes": func(l *instances.Limits) *int64 { return &l.Memory },
 		"cpu_percent":  func(l *instances.Limits) *int64 { return &l.CPU },

@@ -34,8 +34,8 @@ const (
 // once those that somebody asks for. What waits is in the database, so it goes on after a
 // restart.
 type fetcher struct {
-	dir   string // "": nothing is fetched in the background
-	space int64  // how many bytes all media together may have; 0: no limit
+	dir   string       // "": nothing is fetched in the background
+	space func() int64 // how many bytes all media together may have now; 0: no limit
 	wake  chan struct{}
 
 	fetched       chan struct{} // something came into the folder, or the bucket changed
@@ -46,7 +46,10 @@ type fetcher struct {
 	asks map[string]chan answer   // files that the phone is asked for while somebody waits
 }
 
-func newFetcher(dir string, space int64) *fetcher {
+func newFetcher(dir string, space func() int64) *fetcher {
+	if space == nil {
+		space = func() int64 { return 0 }
+	}
 	return &fetcher{dir: dir, space: space, wake: make(chan struct{}, 1), fetched: make(chan struct{}, 1), busy: map[string]chan struct{}{}, asks: map[string]chan answer{}}
 }
 
@@ -310,15 +313,15 @@ func fetchReason(err error) string {
 // download writes a file to its place, all of it or nothing, without having it in memory.
 func (s *Session) download(ctx context.Context, f messages.File) (size int64, err error) {
 	limit := max(mediaSize(s.settings().Media.MaxBytes), f.Size)
-	if s.fetch.space > 0 {
+	if space := s.fetch.space(); space > 0 {
 		used, _, err := s.messages.StoredMedia(ctx)
 		if err != nil {
 			return 0, err
 		}
-		if used+f.Size > s.fetch.space {
+		if used+f.Size > space {
 			return 0, errNoSpace
 		}
-		limit = min(limit, s.fetch.space-used)
+		limit = min(limit, space-used)
 	}
 	if err := os.MkdirAll(s.fetch.dir, 0o700); err != nil {
 		return 0, err

@@ -43,9 +43,9 @@ type Options struct {
 	Direct   proxies.Dial
 	Settings settings.Settings
 	// Media is the folder for media; "" for keeping none. It is made when it is needed.
-	// MediaSpace is how many bytes all of them together may have; 0: no limit.
+	// MediaSpace is how many bytes all of them together may have now; 0, or without it: no limit.
 	Media      string
-	MediaSpace int64
+	MediaSpace func() int64
 	// Bucket opens the bucket to which media go once they are in the folder, if settings name
 	// one; nil where there is none.
 	Bucket func(settings.Bucket) (Bucket, error)

@@ -33,7 +33,7 @@ func TestRetention(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
 			p.media = t.TempDir()
-			s := &Session{messages: p.messages, fetch: newFetcher(p.media, 0), log: testLog(t.Name())}
+			s := &Session{messages: p.messages, fetch: newFetcher(p.media, nil), log: testLog(t.Name())}
 			s.set.Store(&settings.Settings{Retention: test.keep})
 			for day := range 4 {
 				id := fmt.Sprint(day)

@@ -69,7 +69,7 @@ func (h handles) keepLease(ctx context.Context, end func(), log *slog.Logger) (l
 	}
 }
 
-func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {
+func open(ctx context.Context, doc control.StartDocument, guard *guard, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {
 	simulated, err := simulator(doc.Simulator)
 	if err != nil {
 		return db, nil, err
@@ -100,8 +100,8 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 	if db.keys, dialect, err = keys.Keys(ctx, doc.Database); err != nil {
 		return db, nil, err
 	}
-	guard := egress.New(doc.EgressAllow)
-	o := webhooks.Options{ID: doc.ID, DB: db.main, Guard: guard, Log: log}
+	door := egress.New(doc.EgressAllow)
+	o := webhooks.Options{ID: doc.ID, DB: db.main, Guard: door, Log: log}
 	if db.lease != nil {
 		o.Fence = db.lease.Check
 	}
@@ -121,10 +121,10 @@ func open(ctx context.Context, doc control.StartDocument, log *slog.Logger) (db 
 		}
 	}
 	session, err := whatsapp.Open(ctx, whatsapp.Options{
-		Direct: guard.DialContext, Settings: set,
+		Direct: door.DialContext, Settings: set,
 		Keys: db.keys, Dialect: dialect, Messages: store, Simulator: simulated, Log: log, OnStatus: db.herald.tell,
-		Media: filepath.Join(doc.Dir, "media"), MediaSpace: doc.Limits.Disk / 4 * 3,
-		Bucket: func(at settings.Bucket) (whatsapp.Bucket, error) { return bucket.New(at, guard) },
+		Media: filepath.Join(doc.Dir, "media"), MediaSpace: guard.mediaSpace,
+		Bucket: func(at settings.Bucket) (whatsapp.Bucket, error) { return bucket.New(at, door) },
 	})
 	if err != nil {
 		return db, nil, diagnose(doc.Database, err)

@@ -117,6 +117,9 @@ func (g *guard) Apply(s settings.Settings) {
 	}
 }
 
+// mediaSpace is what media may have of the disk: messages are more important.
+func (g *guard) mediaSpace() int64 { return g.inForce().Disk / 4 * 3 }
+
 // inForce are the limits that the worker keeps to.
 func (g *guard) inForce() instances.Limits {
 	g.mu.Lock()

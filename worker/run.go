@@ -89,7 +89,7 @@ func run(ctx context.Context, doc control.StartDocument, version string, guard *
 	}
 	defer port.Close()
 
-	db, session, err := open(ctx, doc, log)
+	db, session, err := open(ctx, doc, guard, log)
 	if err != nil {
 		return exitCode(err), err
 	}
