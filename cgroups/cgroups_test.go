@@ -65,6 +65,9 @@ func TestGroups(t *testing.T) {
 	if err != nil || next.dir != tree.dir {
 		t.Fatalf("the next panel finds %v, %v", next, err)
 	}
+	if of, err := FindOf(os.Getpid()); err != nil || of.dir != tree.dir {
+		t.Errorf("another process finds %v, %v", of, err)
+	}
 	poll(t, "the group that is empty is removed", func() bool {
 		must(t, next.Enter())
 		_, err := os.Stat(tree.Group("ended_20240101120000").dir)
@@ -95,7 +98,7 @@ func TestGroups(t *testing.T) {
 
 func own(t *testing.T) string {
 	t.Helper()
-	path, err := ownPath()
+	path, err := pathOf(os.Getpid())
 	if err != nil {
 		t.Skip(err)
 	}

@@ -52,18 +52,21 @@ type Tree struct {
 
 // Find looks for the part of the hierarchy that was handed to this process, and changes
 // nothing. If there is none, the error is a fault that says why.
-func Find() (*Tree, error) {
+func Find() (*Tree, error) { return FindOf(os.Getpid()) }
+
+// FindOf looks for the part that was handed to another process of this user's: a panel that runs.
+func FindOf(pid int) (*Tree, error) {
 	mount, root, err := mounted()
 	if err != nil {
 		return nil, err
 	}
-	own, err := ownPath()
+	own, err := pathOf(pid)
 	if err != nil {
 		return nil, err
 	}
 	below, err := filepath.Rel(root, own)
 	if err != nil || strings.HasPrefix(below, "..") {
-		return nil, fault.New(fault.Unavailable, "The control group of this process is not in what is mounted at "+mount+".")
+		return nil, fault.New(fault.Unavailable, fmt.Sprintf("The control group of process %d is not in what is mounted at ", pid)+mount+".")
 	}
 	t := &Tree{dir: filepath.Join(mount, below)}
 	inPanel := filepath.Base(t.dir) == panelName && below != "."
@@ -133,11 +136,11 @@ func mounted() (dir, root string, err error) {
 	return "", "", fault.New(fault.Unavailable, "This system has no control groups of version 2.")
 }
 
-// ownPath is the group that this process is in.
-func ownPath() (string, error) {
-	text, err := os.ReadFile("/proc/self/cgroup")
+// pathOf is the group that a process is in.
+func pathOf(pid int) (string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
-		return "", fmt.Errorf("look for the own control group: %w", err)
+		return "", fmt.Errorf("look for the control group of process %d: %w", pid, err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {

@@ -100,16 +100,17 @@ func (d *examination) machine(c config) {
 	default:
 		d.ok("sandbox", "Landlock %d keeps every number's process in its own folder", abi)
 	}
-	switch _, err := cgroups.Find(); {
+	panel := panelOf(c) // who asks runs in another control group
+	switch _, err := cgroups.FindOf(panel); {
 	case err == nil:
 		d.ok("control groups", "the kernel keeps every number within its limits")
 	case c.WorkerLimits.CPU > 0:
 		d.warn("control groups", "%s WORKER_CPU_LIMIT has no effect", sentence(err))
 	default:
-		d.ok("control groups", "none: numbers keep watch on themselves. %s", sentence(err))
+		d.ok("control groups", "none: numbers keep watch on themselves, and limits of the processor have no effect. %s", sentence(err))
 	}
-	if limit, ok := memoryLimit(); ok {
-		d.ok("memory", "all numbers together may use %s, by the control group that this runs in", views.Size(limit))
+	if limit, ok := memoryLimit(panel); ok {
+		d.ok("memory", "all numbers together may use %s, by the control group that it runs in", views.Size(limit))
 	} else {
 		d.ok("memory", "no control group limits all numbers together; each keeps to WORKER_MEMORY_LIMIT. For a limit of all, set MemoryMax= of the unit")
 	}
@@ -119,9 +120,9 @@ func (d *examination) machine(c config) {
 	}
 }
 
-// memoryLimit returns what the control group of this process may use, if it is limited.
-func memoryLimit() (bytes int64, ok bool) {
-	own, err := os.ReadFile("/proc/self/cgroup")
+// memoryLimit returns what the control group of a process may use, if it is limited.
+func memoryLimit(pid int) (bytes int64, ok bool) {
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return 0, false
 	}

@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"switchboard/cgroups"
 )
@@ -24,4 +28,19 @@ func controlGroups(c config, log *slog.Logger) *cgroups.Tree {
 	}
 	log.Log(context.Background(), level, "numbers have no control groups, and keep watch on themselves", "error", err)
 	return nil
+}
+
+// panelOf returns the pid of the panel that works with the storage folder, or that of this
+// process if none does.
+func panelOf(c config) int {
+	path := filepath.Join(c.StorageDir, serveLockName)
+	if release, err := flock(path, 0, "STORAGE_DIR", "storage folder"); err == nil {
+		release()
+		return os.Getpid()
+	}
+	text, err := os.ReadFile(path)
+	if pid, wrong := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && wrong == nil {
+		return pid
+	}
+	return os.Getpid()
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -21,7 +22,7 @@ import (
 // secretKeyName is the key's file in the storage folder.
 const secretKeyName = "secret.key"
 
-// serveLockName is the file in the storage folder that a running serve holds.
+// serveLockName is the file in the storage folder that a running serve holds; its pid is in it.
 const serveLockName = "serve.lock"
 
 // storage is what every command that touches data works with.
@@ -221,6 +222,10 @@ func writeOnce(path, content string) error {
 // gives the locks back when the process ends.
 func (s *storage) lock() (release func(), err error) {
 	folder, err := flock(filepath.Join(s.dir, serveLockName), os.O_CREATE, "STORAGE_DIR", "storage folder "+s.dir)
+	if err == nil {
+		// Only doctor reads it, and does without it.
+		_ = os.WriteFile(filepath.Join(s.dir, serveLockName), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	}
 	if err != nil || s.file == "" {
 		return folder, err
 	}
