@@ -123,7 +123,7 @@ func compareRecords(t testing.TB, in moving.Installation, want []instances.Insta
 			t.Errorf("record\n%+v, want\n%+v", got[i], w)
 		}
 		// Each installation encrypts with a key of its own.
-		if s, err := in.Settings.Get(t.Context(), w.ID); err != nil || s.Region != "of "+string(w.ID) {
+		if s, err := in.Settings.Get(t.Context(), w.ID); err != nil || s.Region != "of "+string(w.ID) || s.Limits.Memory != 64<<20 {
 			t.Errorf("the settings of %s are %+v, %v", w.ID, s, err)
 		}
 	}

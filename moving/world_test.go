@@ -133,7 +133,7 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 	}
 	_, err := in.Store.AddInstance(ctx, inst, "")
 	ok(t, err)
-	ok(t, in.Settings.Update(ctx, id, func(s *settings.Settings) error { s.Region = "of " + string(id); return nil }))
+	ok(t, in.Settings.Update(ctx, id, func(s *settings.Settings) error { s.Region, s.Limits.Memory = "of "+string(id), 64<<20; return nil }))
 	access, err := in.Databases.Provision(ctx, id)
 	ok(t, err)
 
