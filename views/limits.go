@@ -44,7 +44,7 @@ func (l Limits) memoryHint() string {
 func (l Limits) cpuHint() string {
 	text := "100 is one whole processor. A number that wants more works more slowly."
 	if !l.Groups {
-		text += " This server does not let Switchboard limit it yet, so it has no effect; “switchboard doctor” says why."
+		text += " This server does not let Switchboard limit it yet, so it has no effect; “switchboard doctor” tells whoever runs the server why."
 	}
 	return text
 }
@@ -62,7 +62,7 @@ func (l Limits) diskHint() string {
 	if l.Instance.Database.Engine == "postgres" {
 		what = "pictures and files, and the log; messages are with the database server"
 	}
-	return "It has " + megabytes(l.Folder) + " now: " + what + ". At this size the number stops until somebody makes room or enters more here. WhatsApp keeps what arrives meanwhile, for some weeks."
+	return "It has " + megabytes(l.Folder) + " now: " + what + ". Pictures and files get three quarters of the limit; those without room stay with WhatsApp until there is some. At the limit itself the number stops until somebody makes room or enters more here. WhatsApp keeps what arrives meanwhile, for some weeks."
 }
 
 func (l Limits) now(text string) string {

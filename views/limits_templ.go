@@ -52,7 +52,7 @@ func ShowLimits(l Limits) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<h1 class=\"mt-4 text-3xl font-semibold tracking-tight\">Limits</h1><p class=\"mt-1 max-w-prose text-soft\">How much of this server the number may use, so that it never takes from the others what they need. Changes take effect at once, without a restart.</p><form method=\"post\" action=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<h1 class=\"mt-4 text-3xl font-semibold tracking-tight\">Limits</h1><p class=\"mt-1 max-w-prose text-soft\">How much of this server the number may use, so that it never takes from the others what they need. Changes take effect at once, without a restart, unless it uses more than that already.</p><form method=\"post\" action=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
