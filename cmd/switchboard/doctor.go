@@ -100,10 +100,12 @@ func (d *examination) machine(c config) {
 	default:
 		d.ok("sandbox", "Landlock %d keeps every number's process in its own folder", abi)
 	}
-	panel := panelOf(c) // who asks runs in another control group
+	panel, runs := panelOf(c) // who asks is in another control group
 	switch _, err := cgroups.FindOf(panel); {
 	case err == nil:
 		d.ok("control groups", "the kernel keeps every number within its limits")
+	case !runs:
+		d.ok("control groups", "none for what is started from here. A panel says in the first lines of its log whether it has some")
 	case c.WorkerLimits.CPU > 0:
 		d.warn("control groups", "%s WORKER_CPU_LIMIT has no effect", sentence(err))
 	default:

@@ -30,17 +30,17 @@ func controlGroups(c config, log *slog.Logger) *cgroups.Tree {
 	return nil
 }
 
-// panelOf returns the pid of the panel that works with the storage folder, or that of this
-// process if none does.
-func panelOf(c config) int {
+// panelOf returns the pid of the panel that works with the storage folder, or if none does
+// that of this process and false.
+func panelOf(c config) (pid int, runs bool) {
 	path := filepath.Join(c.StorageDir, serveLockName)
 	if release, err := flock(path, 0, "STORAGE_DIR", "storage folder"); err == nil {
 		release()
-		return os.Getpid()
+		return os.Getpid(), false
 	}
 	text, err := os.ReadFile(path)
 	if pid, wrong := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && wrong == nil {
-		return pid
+		return pid, true
 	}
-	return os.Getpid()
+	return os.Getpid(), false
 }
