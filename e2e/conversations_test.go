@@ -53,7 +53,7 @@ func conversations(t *testing.T, database ...string) {
 	ada, grace := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
 	number, api := startNumber(t, network, ada, database...)
 	r := api.rest(number.ID)
-	ctx := within(t, patience)
+	ctx := within(t, 5*patience) // all of the test
 
 	grace.send(own, "Hello")
 	picture, err := network.control.SendFile(ctx, friend, own, web.File{Kind: phone.Image, MIME: "image/png", Caption: "a picture", Data: aPNG(t, color.White)})

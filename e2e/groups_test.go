@@ -81,7 +81,7 @@ func TestGroupsAPI(t *testing.T) {
 		t.Fatalf("the group is %+v", g)
 	}
 	grace.send(group, "Here I am") // the group is one
-	ctx := within(t, patience)
+	ctx := within(t, 5*patience)   // all of the test
 	network.must(network.control.ChangeProfile(ctx, third, map[string]any{"privacy": map[string]string{"groupadd": "none"}}))
 	status, _, said := r.ask("POST /group", "/group", map[string]any{"title": "Duo", "participants": []string{third}})
 	if status != http.StatusOK || !strings.Contains(string(said), "could not be added") {

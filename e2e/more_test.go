@@ -16,7 +16,7 @@ func TestMoreAPI(t *testing.T) {
 	ada, grace := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
 	joan := network.addPhone(third, "Joan")
 	number, api := startNumber(t, network, ada)
-	ctx := within(t, patience)
+	ctx := within(t, 5*patience) // all of the test
 	at := "/instances/" + number.ID
 	do := func(path string, in map[string]any) {
 		t.Helper()

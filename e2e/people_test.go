@@ -25,7 +25,7 @@ func TestPeopleAPI(t *testing.T) {
 	t.Parallel()
 	network := startNetwork(t)
 	ada, grace := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
-	ctx := within(t, patience)
+	ctx := within(t, 5*patience) // all of the test
 	network.must(network.control.SaveContact(ctx, own, friend, "Grace from work"))
 	number, api := startNumber(t, network, ada)
 	r := api.rest(number.ID)
