@@ -253,7 +253,7 @@ func TestNATS(t *testing.T) {
 	b.Stream("events", "whatsapp.>")
 	tls.Stream("events", "whatsapp.>")
 	w := newWorld(t, engine.SQLite, openSQLite(t))
-	w.pace.timeout = 3 * time.Second // who may not publish gets no answer
+	w.pace.timeout = usualPace.timeout // who may not publish gets no answer
 	secret := NewSecret()
 	const subject = "whatsapp.{number}.{event}.{chat}"
 	hooks := []settings.Webhook{

@@ -79,7 +79,7 @@ func newWorld(t *testing.T, name string, db *sql.DB) *world {
 
 // brisk is usualPace in another time.
 var brisk = pace{
-	timeout: 5 * time.Second, first: 4 * time.Millisecond, longest: 16 * time.Millisecond, patient: time.Hour,
+	timeout: usualPace.timeout, first: 4 * time.Millisecond, longest: 16 * time.Millisecond, patient: time.Hour,
 	probe: 20 * time.Millisecond, pause: time.Hour, paused: time.Hour,
 }
 
