@@ -328,8 +328,9 @@ func workerEnvironment(env environment) []string {
 		"GOGC=25",                  // garbage is at most a quarter of what is in use
 		"GODEBUG=memprofilerate=0", // no profile is ever asked for
 		"MALLOC_ARENA_MAX=1",       // one heap for C, not one for each thread
-		// No places of C's heap set aside for each thread, which keep a page each from going back.
-		"GLIBC_TUNABLES=glibc.malloc.tcache_count=0",
+		// No places of C's heap set aside for each thread, which keep a page each from going back. What is free
+		// at its end goes back once a minute, and not with each transaction, which would have to get it again.
+		"GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.trim_threshold=1048576",
 	}
 	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		if value, ok := env.lookup(name); ok {
