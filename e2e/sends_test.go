@@ -1,14 +1,13 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,26 +30,12 @@ func BenchmarkSends(b *testing.B) {
 	pids := map[string]int{"network": network.cmd.Process.Pid, "number": number.PID, "bare": bare.pid}
 	for _, flying := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("%d in flight", flying), func(b *testing.B) {
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: flying}}
-			b.Cleanup(client.CloseIdleConnections)
+			login := base64.StdEncoding.EncodeToString([]byte(number.ID + ":" + key.Key))
+			caller := gowatest.NewCaller(fmt.Sprintf("127.0.0.1:%d", number.Port), "Authorization: Basic "+login+"\r\n", flying)
+			b.Cleanup(caller.Close)
 			send := func(text string) {
-				body := strings.NewReader(fmt.Sprintf(`{"phone":%q,"message":%q}`, ann.number, text))
-				req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d/send/message", number.Port), body)
-				if err != nil {
+				if _, err := caller.Post(b.Context(), "/send/message", fmt.Sprintf(`{"phone":%q,"message":%q}`, ann.number, text)); err != nil {
 					b.Error(err)
-					return
-				}
-				req.SetBasicAuth(number.ID, key.Key)
-				req.Header.Set("Content-Type", "application/json")
-				res, err := client.Do(req)
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				_, _ = io.Copy(io.Discard, res.Body) // or the connection could not be used again
-				res.Body.Close()
-				if res.StatusCode != http.StatusOK {
-					b.Errorf("answer %d", res.StatusCode)
 				}
 			}
 			spent := map[string]time.Duration{}

@@ -5,7 +5,6 @@ package gowa_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -38,20 +37,12 @@ func BenchmarkSends(b *testing.B) {
 			n := newLinked(b)
 			bare, distant := bareClient(b, network.PhoneTransport()), bareClient(b, overTCP())
 			ann, ben, cid := newPhone(b, "Ann"), newPhone(b, "Ben"), newPhone(b, "Cid")
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: flying}}
-			b.Cleanup(client.CloseIdleConnections)
+			caller := gowatest.NewCaller(strings.TrimPrefix(n.url, "http://"), "", flying)
+			b.Cleanup(caller.Close)
 			const usual = "hello, this is a text as people write them"
 			rest := func(text string) {
-				body := strings.NewReader(fmt.Sprintf(`{"phone":%q,"message":%q}`, ann.Number(), text))
-				res, err := client.Post(n.url+"/send/message", "application/json", body)
-				if err != nil {
+				if _, err := caller.Post(b.Context(), "/send/message", fmt.Sprintf(`{"phone":%q,"message":%q}`, ann.Number(), text)); err != nil {
 					b.Error(err)
-					return
-				}
-				_, _ = io.Copy(io.Discard, res.Body) // or the connection could not be used again
-				res.Body.Close()
-				if res.StatusCode != http.StatusOK {
-					b.Errorf("answer %d", res.StatusCode)
 				}
 			}
 			with := func(c *whatsmeow.Client, to *phone.Phone) func(string) {
