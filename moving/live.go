@@ -19,8 +19,9 @@ import (
 	"switchboard/tables"
 )
 
-// Live backs up and restores single numbers of an installation whose panel runs. One thing is
-// done at a time: a passphrase costs 256 MB of memory to try. It is safe for concurrent use.
+// Live backs up and restores single numbers of an installation whose panel runs. One is restored
+// at a time, and one passphrase is tried, which costs 256 MB of memory; somebody who takes hours
+// to download a backup keeps nobody waiting. It is safe for concurrent use.
 type Live struct {
 	In   Installation
 	Kept Deleted
@@ -56,8 +57,8 @@ func (l *Live) Backup(ctx context.Context, w io.Writer, id instances.ID, key arc
 	if err != nil {
 		return err
 	}
-	defer end()
 	a, err := archive.NewWriter(w, key, archive.Header{Program: l.Kept.Program, CreatedAt: time.Now().UTC()})
+	end()
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,17 @@ func TestLive(t *testing.T) {
 			addNumber(t, in, b, 2, owner.ID)
 			want := dump(t, in, a)
 			var one bytes.Buffer
-			ok(t, live.Backup(ctx, &one, a, random, false))
+			others := 0
+			ok(t, live.Backup(ctx, writing(func(p []byte) (int, error) {
+				if one.Len() > 64<<10 && others == 0 { // it is being taken, perhaps slowly
+					others++
+					ok(t, live.Backup(ctx, io.Discard, b, random, true))
+				}
+				return one.Write(p)
+			}), a, random, false))
+			if others != 1 {
+				t.Error("nobody else came")
+			}
 			all := backup(t, in)
 
 			refused := func(what string, content []byte, key archive.Key, only instances.ID, kind fault.Kind, says string) {
@@ -108,6 +118,10 @@ func TestLive(t *testing.T) {
 		})
 	}
 }
+
+type writing func([]byte) (int, error)
+
+func (w writing) Write(p []byte) (int, error) { return w(p) }
 
 // broken is a connection that ends.
 type broken struct{}
