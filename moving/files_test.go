@@ -214,6 +214,11 @@ func changed(t testing.TB, content []byte, ahead archive.FilesAhead, more func(a
 	}
 }
 
+// untouched is told of no step.
+func untouched(t testing.TB, what string) func(moving.Step) {
+	return func(s moving.Step) { t.Errorf("%s: something was written: %s", what, s.Name) }
+}
+
 // What cannot be right, and what there is no room for, is found before anything is written.
 func TestFilesThatAreRefused(t *testing.T) {
 	t.Parallel()
@@ -251,7 +256,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		"no room on the disk":   {in, huge, moving.RestoreOptions{}, fault.Unavailable, "There is no room for this backup"},
 		"no room in the folder": {small, content, moving.RestoreOptions{}, fault.Unavailable, "may have 3 MiB here. Raise WORKER_DISK_LIMIT"},
 	} {
-		_, err := c.in.Restore(t.Context(), opener(c.content), c.o, quiet)
+		_, err := c.in.Restore(t.Context(), opener(c.content), c.o, untouched(t, what))
 		if fault.KindOf(err) != c.kind || !strings.Contains(fault.MessageOf(err), c.says) {
 			t.Errorf("%s: %v", what, err)
 		}
