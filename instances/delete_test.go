@@ -153,10 +153,10 @@ func TestDeletionForGoodKeepsNothing(t *testing.T) {
 func TestDeletionThatFails(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)
-		w.set(func() { w.drop = errTest })
+		w.set(func() { w.drop = fault.New(fault.Unavailable, "There is no room.") })
 		w.ok(w.Delete(t.Context(), owner, id))
-		if got := w.want(id, Failed, DeleteFailed); got.Desired != Stopped {
-			t.Errorf("desired %s", got.Desired)
+		if got := w.want(id, Failed, DeleteFailed); got.Desired != Stopped || got.Detail != "There is no room." {
+			t.Errorf("desired %s, %q", got.Desired, got.Detail)
 		}
 		for name, command := range map[string]func(context.Context, Viewer, ID) error{"start": w.Start, "stop": w.Stop, "restart": w.Restart} {
 			if err := command(t.Context(), owner, id); fault.KindOf(err) != fault.Conflict {
