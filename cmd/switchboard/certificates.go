@@ -143,7 +143,7 @@ func (c *certificates) keepOne(ctx context.Context, name string) {
 	var known time.Time // until when the one is good that was last spoken of
 	quick := firstRetry
 	for {
-		wait := certificateCheck
+		var wait time.Duration
 		got, err := c.fetch(name)
 		if ctx.Err() != nil {
 			return
