@@ -61,6 +61,9 @@ type Server struct {
 	// Missing is what keeps numbers from being made or from being apart, each as a fault with
 	// the SQL that mends it.
 	Missing []error
+	// Unclosed says that every role may enter the control database, which is as it should be
+	// until the first start closes it; nil once that is done.
+	Unclosed error
 	// Open names databases of the server, other than the control database, that every role may
 	// enter, numbers' roles too.
 	Open []string
@@ -90,8 +93,8 @@ func (d *Databases) Server(ctx context.Context) (*Server, error) {
 		found.Missing = append(found.Missing, err)
 	}
 	if open {
-		found.Missing = append(found.Missing, fault.New(fault.Unavailable, fmt.Sprintf(
-			"Every PostgreSQL user may enter the control database until the next start closes it; or run now: REVOKE CONNECT ON DATABASE %s FROM PUBLIC;", quote(control))))
+		found.Unclosed = fault.New(fault.Unavailable, fmt.Sprintf(
+			"Every PostgreSQL user may enter the control database until the next start closes it; or run now: REVOKE CONNECT ON DATABASE %s FROM PUBLIC;", quote(control)))
 	}
 	rows, err := s.db.QueryContext(ctx, `
 		SELECT datname FROM pg_database

@@ -179,11 +179,11 @@ func (d *examination) installation(ctx context.Context, c config) {
 		return
 	case has == 0:
 		d.ok("control database", "it can be reached, and is made ready by the first start")
-		d.server(ctx, c, s, nil)
+		d.server(ctx, c, s, nil, has == 0)
 		return
 	case has < newest:
 		d.warn("control database", "it is of schema %d; the next start brings it to %d. Its numbers can be looked at after that", has, newest)
-		d.server(ctx, c, s, nil)
+		d.server(ctx, c, s, nil, has == 0)
 		return
 	}
 	d.ok("control database", "it can be reached, and its schema is %d, which is this program's", has)
@@ -196,7 +196,7 @@ func (d *examination) installation(ctx context.Context, c config) {
 	if err == nil && used && s.key == "" {
 		d.fail("secret key", "the file %s is missing. Put it back from a backup; if it is lost, start once with --new-secret-key", filepath.Join(s.dir, secretKeyName))
 	}
-	if databases := d.server(ctx, c, s, all); databases != nil {
+	if databases := d.server(ctx, c, s, all, false); databases != nil {
 		d.numbers(ctx, s, databases, all)
 		_ = databases.Close()
 	}
@@ -259,7 +259,8 @@ func (d *examination) running(c config, s *storage) bool {
 }
 
 // server looks at where numbers' databases live, and opens it as it is; nil if it cannot be.
-func (d *examination) server(ctx context.Context, c config, s *storage, all []instances.Instance) *isolation.Databases {
+// fresh is an installation that was never started.
+func (d *examination) server(ctx context.Context, c config, s *storage, all []instances.Instance, fresh bool) *isolation.Databases {
 	box, err := secrets.New(s.key, passwordsPurpose)
 	if err != nil {
 		d.failed("databases", err)
@@ -281,7 +282,12 @@ func (d *examination) server(ctx context.Context, c config, s *storage, all []in
 	for _, missing := range found.Missing {
 		d.failed("PostgreSQL", missing)
 	}
-	if len(found.Missing) == 0 {
+	switch {
+	case found.Unclosed != nil && !fresh:
+		d.failed("PostgreSQL", found.Unclosed)
+	case found.Unclosed != nil: // nobody has started it yet
+		d.warn("PostgreSQL", "%s", sentence(found.Unclosed))
+	case len(found.Missing) == 0:
 		d.ok("PostgreSQL", "%s, and this user may make databases and roles", found.Version)
 	}
 	for _, name := range found.Open {
