@@ -62,7 +62,7 @@ func (l Limits) diskHint() string {
 	if l.Instance.Database.Engine == "postgres" {
 		what = "pictures and files, and the log; messages are with the database server"
 	}
-	return "It has " + megabytes(l.Folder) + " now: " + what + ". Pictures and files get three quarters of the limit; those without room stay with WhatsApp until there is some. At the limit itself the number stops until somebody makes room or enters more here. WhatsApp keeps what arrives meanwhile, for some weeks."
+	return "It has " + megabytes(l.Folder) + " now: " + what + ". Pictures and files get three quarters of the limit; those without room wait at WhatsApp until there is some. At the limit itself the number stops until somebody makes room or enters more here. WhatsApp keeps what arrives meanwhile, for some weeks."
 }
 
 func (l Limits) now(text string) string {

@@ -28,6 +28,7 @@ const (
 	fetchTries       = 12               // then it is left until somebody asks
 	fetchPause       = 10 * time.Second // after the first failure; it doubles
 	fetchPauseMax    = 6 * time.Hour
+	roomAgain        = time.Hour // after one for which there was no room
 )
 
 // fetcher brings media into the number's folder, in the background those that wait, and at
@@ -274,9 +275,14 @@ func (s *Session) fetchOne(ctx context.Context, f messages.File, waits bool) (me
 	case errors.Is(err, errAsked) && (f.State != messages.Waiting || f.Tries < fetchTries):
 		// Its answer makes it due at once; whoever has a phone in a drawer waits.
 		f.State, f.NextAt, f.Error = messages.Waiting, now.Add(askAgain), fetchReason(err)
-	case errors.Is(err, errNoSpace) && f.State == messages.Waiting && s.settings().Media.Bucket.Set():
-		// There is room again when the bucket has taken what waits for it.
-		f.Tries, f.NextAt, f.Error = f.Tries-1, now.Add(time.Minute), fetchReason(err)
+	case errors.Is(err, errNoSpace) && f.State == messages.Waiting:
+		// There is room again when the bucket has taken what waits for it, or without one when
+		// something was removed or the limit was raised.
+		pause := roomAgain
+		if s.settings().Media.Bucket.Set() {
+			pause = time.Minute
+		}
+		f.Tries, f.NextAt, f.Error = f.Tries-1, now.Add(pause), fetchReason(err)
 	case errors.Is(err, errTooLarge), errors.Is(err, errNoSpace), f.State == messages.Waiting && f.Tries >= fetchTries:
 		f.State, f.Error = messages.Left, fetchReason(err)
 	default:
