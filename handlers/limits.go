@@ -35,11 +35,11 @@ func (s *server) changeLimits(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limits, err := typedLimits(r)
-	if err == nil {
-		folder := s.Bounds.Folder(inst.ID)
-		err = s.Settings.Update(r.Context(), inst.ID, func(set *settings.Settings) error { return set.SetLimits(limits, folder) })
-	}
+	limits, wrong := typedLimits(r)
+	folder := s.Bounds.Folder(inst.ID)
+	err = s.Settings.Update(r.Context(), inst.ID, func(set *settings.Settings) error {
+		return errors.Join(wrong, set.SetLimits(limits, folder)) // everything that is wrong is said at once
+	})
 	if err != nil {
 		problems, ok := refused(err)
 		if !ok {
@@ -56,20 +56,21 @@ func (s *server) changeLimits(w http.ResponseWriter, r *http.Request) error {
 // typedLimits reads the form. The error names every field that holds no number where one is due.
 func typedLimits(r *http.Request) (instances.Limits, error) {
 	var wrong []error
-	count := func(name string, unit int64) int64 {
+	count := func(name, what string, unit int64) int64 {
 		text := strings.TrimSpace(r.PostFormValue(name))
 		if text == "" {
 			return 0
 		}
 		n, err := strconv.ParseInt(text, 10, 40)
 		if err != nil || n <= 0 {
-			wrong = append(wrong, fault.InField(name, "Enter a whole number, or nothing for the limit of all numbers."))
+			n = 0
+			wrong = append(wrong, fault.InField(name, "Enter "+what+" as a whole number, or nothing for the limit of all numbers."))
 		}
 		return n * unit
 	}
 	l := instances.Limits{
-		Memory: count("memory_bytes", megabyte), CPU: count("cpu_percent", 1), OpenFiles: count("open_files", 1),
-		Log: count("log_bytes", megabyte), Disk: count("disk_bytes", megabyte),
+		Memory: count("memory_bytes", "MB", megabyte), CPU: count("cpu_percent", "percent", 1), OpenFiles: count("open_files", "files", 1),
+		Log: count("log_bytes", "MB", megabyte), Disk: count("disk_bytes", "MB", megabyte),
 	}
 	return l, errors.Join(wrong...)
 }

@@ -29,11 +29,11 @@ func TestLimitsPage(t *testing.T) {
 	}
 	b.get(page).has(t, `value="64"`, `value="2000"`, "The server allows no more than 500")
 
-	got = b.post(page, "memory_bytes", "2 GB", "cpu_percent", "-1", "disk_bytes", "100")
+	got = b.post(page, "memory_bytes", "2 GB", "cpu_percent", "-1", "disk_bytes", "55")
 	if got.code != http.StatusUnprocessableEntity {
 		t.Errorf("no numbers: %d", got.code)
 	}
-	got.has(t, `value="2 GB"`, `id="memory_bytes-error"`, `id="cpu_percent-error"`)
+	got.has(t, `value="2 GB"`, `id="memory_bytes-error"`, "Enter MB as a whole number", `id="cpu_percent-error"`, `id="disk_bytes-error"`)
 	got = b.post(page, "memory_bytes", "5", "disk_bytes", "55")
 	got.has(t, "Enter a size from 32 MB to 1 TB", "The folder of this number has 60 MB already")
 	if set, err := s.settings.Get(t.Context(), known); err != nil || set.Limits != want {
