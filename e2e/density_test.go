@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"switchboard/freeport"
 )
 
 // fleetSize is how many numbers BenchmarkDensity runs: go test ./e2e -bench Density -numbers 200
@@ -35,7 +37,11 @@ func BenchmarkDensity(b *testing.B) {
 	for b.Loop() { // what counts is measured once, below
 	}
 	b.ReportMetric(0, "ns/op")
-	f := startFleet(b, *fleetSize, 22000)
+	port, err := freeport.Row(*fleetSize)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := startFleet(b, *fleetSize, port)
 	logins := f.logins()
 	f.stop()
 	began := time.Now()

@@ -64,3 +64,18 @@ func TestEachPortIsTakenOnce(t *testing.T) {
 		_ = l.Close()
 	}
 }
+
+// A row of ports is long enough, and none of it is given to anybody else.
+func TestRow(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	start, err := Row(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for port := start; port < start+n; port++ {
+		if take(port) {
+			t.Errorf("port %d of the row was taken a second time", port)
+		}
+	}
+}
