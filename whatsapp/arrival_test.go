@@ -154,7 +154,7 @@ func TestARetryIsAnsweredFromWhatIsStored(t *testing.T) {
 			forgetSessions(t, friend)
 			s = forget(p, s)
 			for _, chat := range chats(t, s, friend) {
-				remembered := s.current().client.DangerousInternals().GetRecentMessage(chat, sent.ID)
+				remembered := s.current().client.DangerousInternals().GetRecentMessage(chat, sent.ID) //nolint:staticcheck // SA1019: no public way tells
 				if !remembered.IsEmpty() {
 					t.Fatal("the message is still in memory, so nothing is tested")
 				}

@@ -273,7 +273,7 @@ const recentMessages = 256
 // Forget drops what whatsmeow remembers of the messages sent last, for devices that cannot
 // read them. They are stored, and one that is asked for later comes from there.
 func (s *Session) Forget() {
-	client := s.current().client.DangerousInternals()
+	client := s.current().client.DangerousInternals() //nolint:staticcheck // SA1019: the public ways only add
 	for range recentMessages {
 		_ = client.AddRecentMessage(s.ctx, types.EmptyJID, "", nil, nil) // which is nobody's
 	}
