@@ -64,6 +64,12 @@ func (s *Supervisor) delete(ctx context.Context, v Viewer, id ID, how Reason) er
 	if err != nil {
 		return err
 	}
+	// Its phone is told first of all, which cannot be taken back.
+	if how != NothingKept && s.o.Room != nil && r.snapshot().Status != Deleting {
+		if err := s.o.Room(ctx, id); err != nil {
+			return err
+		}
+	}
 	return r.do(ctx, func() error {
 		if r.leaving {
 			return shuttingDown()

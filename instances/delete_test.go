@@ -178,6 +178,24 @@ func TestDeletionThatFails(t *testing.T) {
 	})
 }
 
+// Where there is no room for a last backup, nothing is done, unless none is wanted.
+func TestDeletionWithoutRoom(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		w.set(func() { w.full, w.did = fault.New(fault.Unavailable, "There is no room."), nil })
+		if err := w.Delete(t.Context(), owner, id); fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("got %v", err)
+		}
+		if w.want(id, Connected, ""); len(w.did) > 0 {
+			t.Errorf("it did %q", w.did)
+		}
+		w.ok(w.DeleteForGood(t.Context(), owner, id))
+		if len(w.records) != 0 {
+			t.Error("it is still there")
+		}
+	})
+}
+
 func TestDeletionWithAWorkerThatStays(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)

@@ -42,7 +42,10 @@ type Options struct {
 	Databases Databases
 	// Keep makes the last backup of a number that is deleted. If it fails, so does the
 	// deletion, and nothing is lost. After a crash it is called again.
-	Keep      func(ctx context.Context, id ID) error
+	Keep func(ctx context.Context, id ID) error
+	// Room, if it is set, is asked before a deletion for which Keep will be called begins: an
+	// error of it is the answer, and nothing is done.
+	Room      func(ctx context.Context, id ID) error
 	Launcher  Launcher
 	Settings  Settings
 	Importer  Importer

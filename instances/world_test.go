@@ -29,6 +29,7 @@ type world struct {
 	access    func(context.Context) error // what Access does, nil: it succeeds
 	launching func(context.Context) error // what Launch does before it starts a worker
 	finding   func(context.Context) error // what Find does first
+	full      error                       // no room for a last backup
 	drop      error
 	discard   error
 	saving    error
@@ -66,7 +67,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) open() {
 	w.t.Helper()
 	w.Supervisor = NewSupervisor(Options{
-		Store: w, Databases: w, Keep: w.keepBackup, Launcher: fakeLauncher{w}, Settings: &w.settings, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001, Version: w.version,
+		Store: w, Databases: w, Keep: w.keepBackup, Room: func(context.Context, ID) error { return w.full }, Launcher: fakeLauncher{w}, Settings: &w.settings, Log: slog.New(watchful{slog.NewTextHandler(w.t.Output(), nil), w.t}), PortStart: 3001, Version: w.version,
 		PortFree: func(port int) bool { return port != 3002 },
 		OnChange: func(a, b Instance) {
 			w.note(&w.changes, string(a.Status)+">"+string(b.Status)+" "+string(b.Reason)+" "+string(b.Desired))

@@ -16,6 +16,7 @@ import (
 	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
+	kept "switchboard/messages"
 )
 
 // Deleted keeps the last backups of numbers that were deleted or replaced, for a while.
@@ -84,8 +85,27 @@ func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (pa
 	return "", err
 }
 
+// Room returns a fault.Unavailable if there is no room for the last backup of a number. Of one
+// that cannot be read it says nothing: Keep will.
+func (d Deleted) Room(ctx context.Context, in Installation, id instances.ID) error {
+	inst, err := in.find(ctx, id)
+	if err != nil || d.For == 0 || inst == nil || inst.JID == "" {
+		return err
+	}
+	db, err := in.Databases.ReadMain(ctx, id)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = db.Close() }()
+	here, err := kept.New(db).MediaBacklog(ctx)
+	if err != nil {
+		return nil
+	}
+	return d.fits(id, here.Bytes)
+}
+
 func (d Deleted) fits(_ instances.ID, bytes int64) error {
-	free, err := freeOn(d.Dir)
+	free, err := freeOn(filepath.Dir(d.Dir)) // it is made when it is needed
 	if err == nil && bytes > free {
 		err = fault.New(fault.Unavailable, fmt.Sprintf(
 			"There is no room for a last backup of this number: its pictures and files have %d MiB, and %d MiB are free. Make room and delete it again, or choose to keep nothing; a backup can be downloaded before.",

@@ -17,6 +17,7 @@ import (
 	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/isolation"
 	"switchboard/messages"
 	"switchboard/moving"
 )
@@ -284,6 +285,25 @@ func TestLastBackupHasFiles(t *testing.T) {
 		Kept: moving.Deleted{Dir: filepath.Join(in.Dir, "deleted"), Key: random, For: time.Hour},
 		Take: func(context.Context, instances.ID) error { return nil },
 	}
+	ok(t, live.Kept.Room(t.Context(), in, id))
+	more := func(size int64) {
+		t.Helper()
+		access, err := in.Databases.Access(t.Context(), id)
+		ok(t, err)
+		db, err := isolation.OpenMain(t.Context(), access)
+		ok(t, err)
+		f, err := messages.New(db).MediaNamed(t.Context(), "1700000001-large.mp4")
+		ok(t, err)
+		f.Size = size
+		_, err = messages.New(db).SetMedia(t.Context(), f)
+		ok(t, err)
+		ok(t, db.Close())
+	}
+	more(1 << 60)
+	if err := live.Kept.Room(t.Context(), in, id); fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.MessageOf(err), "There is no room for a last backup") {
+		t.Errorf("with more than any disk has: %v", err)
+	}
+	more(int64(len(noise)))
 	inst.Status, inst.Since = instances.Deleting, time.Now().Add(-time.Second).Truncate(time.Millisecond)
 	ok(t, in.Store.SaveInstance(t.Context(), inst))
 	path, err := live.Kept.Keep(t.Context(), in, id)

@@ -25,6 +25,11 @@ func (k keeping) keep(ctx context.Context, id instances.ID) error {
 	return err
 }
 
+// room tells whether there is room for one.
+func (k keeping) room(ctx context.Context, id instances.ID) error {
+	return k.kept.Room(ctx, k.in, id)
+}
+
 // pruneEvery is how often old backups of deleted numbers are looked for.
 const pruneEvery = time.Hour
 

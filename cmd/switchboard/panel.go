@@ -137,6 +137,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 		Store:     s.store,
 		Databases: databases,
 		Keep:      last.keep,
+		Room:      last.room,
 		Launcher: processes.New(processes.Options{
 			Dir:         filepath.Join(s.dir, "instances"),
 			Executable:  "/proc/self/exe", // and not what an upgrade has put in its place
