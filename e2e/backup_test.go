@@ -129,13 +129,8 @@ func backupInThePanel(t *testing.T, database ...string) {
 
 	// A mistaken deletion is undone, with a click.
 	r.open(p.url + "/instances/" + inst.ID)
-	r.submit("delete-form", map[string]string{"confirm": "Bakery"})
-	poll(t, "the number is gone", func() bool {
-		status, _ := api.ask(http.MethodGet, "/instances/"+inst.ID, nil)
-		return status == http.StatusNotFound && !p.has(inst.ID, inst.Database.Keys)
-	}, nil)
-	r.open(p.url + "/system")
-	if says := r.reads("deleted-number"); !strings.Contains(says, "Bakery") || !strings.Contains(says, "kept for 29 days more") {
+	p.deletes(r, api, inst)
+	if says := r.reads("deleted-number"); !strings.Contains(says, "Bakery") || !strings.Contains(says, "kept for 29 days more") || !strings.Contains(says, "Goes on without a new scan") {
 		t.Errorf("the deleted number: %q", says)
 	}
 	r.follow(http.MethodPost, "/system/deleted/"+r.kept()+"/restore", url.Values{"csrf_token": {r.token("restore-form")}})
@@ -153,6 +148,29 @@ func backupInThePanel(t *testing.T, database ...string) {
 	if says := r.reads("deleted-number"); says != "" {
 		t.Errorf("what came back is still among the deleted: %q", says)
 	}
+
+	// Deleted while it is connected, its phone is told.
+	r.open(p.url + "/instances/" + inst.ID)
+	if says := r.text(r.root); !strings.Contains(says, "Its phone is told") {
+		t.Errorf("the page says %q", says)
+	}
+	p.deletes(r, api, inst)
+	if says := r.reads("deleted-number"); !strings.Contains(says, "Has to be paired once more") || len(phone.state().Companions) != 0 {
+		t.Errorf("the deleted number: %q, the phone has %d devices", says, len(phone.state().Companions))
+	}
+	r.follow(http.MethodPost, "/system/deleted/"+r.kept()+"/restore", url.Values{"csrf_token": {r.token("restore-form")}})
+	api.becomes(inst.ID, "pairing")
+}
+
+// deletes a number from its page, and leads to the page where it can be brought back.
+func (p *panel) deletes(r *reader, api *api, inst instance) {
+	p.t.Helper()
+	r.submit("delete-form", map[string]string{"confirm": inst.Name})
+	poll(p.t, "the number is gone", func() bool {
+		status, _ := api.ask(http.MethodGet, "/instances/"+inst.ID, nil)
+		return status == http.StatusNotFound && !p.has(inst.ID, inst.Database.Keys)
+	}, nil)
+	r.open(p.url + "/system")
 }
 
 // kept is the file of the first deleted number on the page.

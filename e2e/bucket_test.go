@@ -55,21 +55,7 @@ func TestPicturesGoToABucket(t *testing.T) {
 	b.reads("bucket-now", "They are kept in the bucket media")
 
 	picture := aPNG(t, color.White)
-	send := func() (id, path string) {
-		t.Helper()
-		sent, err := network.control.SendFile(within(t, patience), friend, own, web.File{Kind: phone.Image, MIME: "image/png", Caption: "a picture", Data: picture})
-		network.must(err)
-		var got struct {
-			Path string `json:"file_path"`
-		}
-		ask := "/message/" + sent.ID + "/download?phone=" + friend
-		poll(t, "the picture is here", func() bool {
-			status, _, _ := r.ask("GET /message/{message_id}/download", ask, nil)
-			return status == http.StatusOK
-		}, func() string { return sent.ID })
-		r.call("GET /message/{message_id}/download", ask, nil, &got)
-		return sent.ID, got.Path
-	}
+	send := func() (id, path string) { return r.receivesPicture(network, picture) }
 	folder := filepath.Join(p.folder(number.ID), "media")
 	left := func() (names []string) {
 		entries, _ := os.ReadDir(folder)
@@ -83,12 +69,7 @@ func TestPicturesGoToABucket(t *testing.T) {
 	}
 	sent, path := send()
 	poll(t, "the picture lies in the bucket alone", func() bool { return len(store.Objects()) == 1 && len(left()) == 0 }, there)
-	read := func(path string) {
-		t.Helper()
-		if status, header, body := r.ask("GET /statics/media/{name}", "/"+path, nil); status != http.StatusOK || !bytes.Equal(body, picture) || header.Get("Content-Type") != "image/png" {
-			t.Errorf("%s: %d, %d bytes %s", path, status, len(body), header)
-		}
-	}
+	read := func(path string) { t.Helper(); r.shows(path, picture) }
 	read(path)
 
 	// While the store is away what arrives is kept, and the panel says why it waits.
@@ -112,8 +93,47 @@ func TestPicturesGoToABucket(t *testing.T) {
 	store.Remove(filepath.Base(path))
 	read(path)
 
+	// What lies there stays there, and another installation finds it, where nobody else has it.
+	poll(t, "both lie in the bucket alone", func() bool { return len(store.Objects()) == 2 && len(left()) == 0 }, there)
+	network.must(network.control.Expire(within(t, patience), own, friend, sent, false))
 	logged, err := os.ReadFile(filepath.Join(p.folder(number.ID), "worker.log"))
 	if err != nil || strings.Contains(string(logged)+p.stderr.String(), at.SecretKey) {
 		t.Errorf("a log has the secret, or there is none: %v", err)
+	}
+	p.stop()
+	backup := filepath.Join(p.dir, "number.backup")
+	p.command("correct horse battery staple", "backup", "--out", backup, "--passphrase-stdin")
+	p.dir = t.TempDir()
+	p.command("correct horse battery staple", "restore", "--in", backup, "--passphrase-stdin")
+	p.serve(t)
+	api = p.withToken()
+	api.becomes(number.ID, "connected")
+	r = api.rest(number.ID)
+	read(path)
+	read(waiting)
+}
+
+// receivesPicture has a friend send a picture, and waits until the number keeps it.
+func (r *rest) receivesPicture(network *network, picture []byte) (id, path string) {
+	r.t.Helper()
+	sent, err := network.control.SendFile(within(r.t, patience), friend, own, web.File{Kind: phone.Image, MIME: "image/png", Caption: "a picture", Data: picture})
+	network.must(err)
+	var got struct {
+		Path string `json:"file_path"`
+	}
+	ask := "/message/" + sent.ID + "/download?phone=" + friend
+	poll(r.t, "the picture is here", func() bool {
+		status, _, _ := r.ask("GET /message/{message_id}/download", ask, nil)
+		return status == http.StatusOK
+	}, func() string { return sent.ID })
+	r.call("GET /message/{message_id}/download", ask, nil, &got)
+	return sent.ID, got.Path
+}
+
+// shows makes sure that a picture is served.
+func (r *rest) shows(path string, picture []byte) {
+	r.t.Helper()
+	if status, header, body := r.ask("GET /statics/media/{name}", "/"+path, nil); status != http.StatusOK || !bytes.Equal(body, picture) || header.Get("Content-Type") != "image/png" {
+		r.t.Errorf("%s: %d, %d bytes %s", path, status, len(body), header)
 	}
 }

@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"image/color"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"switchboard/isolation/pgtest"
@@ -32,6 +34,9 @@ func TestMoved(t *testing.T) {
 		}
 	}
 	talk("files")
+	picture := aPNG(t, color.White)
+	sent, path := api.rest(inst.ID).receivesPicture(network, picture)
+	network.must(network.control.Expire(within(t, patience), own, friend, sent, false))
 	p.stop()
 
 	uri := filepath.Join(p.dir, "uri")
@@ -51,15 +56,19 @@ func TestMoved(t *testing.T) {
 	if p.talk(inst).in["to files"] != 1 {
 		t.Error("what was received before the move is gone")
 	}
-	p.stop()
+	api.rest(inst.ID).shows(path, picture)
 
 	backup := filepath.Join(p.dir, "all.backup")
-	p.command("correct horse battery staple", "backup", "--out", backup, "--passphrase-stdin")
+	if out := p.command("correct horse battery staple", "backup", "--out", backup, "--passphrase-stdin"); !strings.Contains(out, "with 1 picture or file (") {
+		t.Errorf("the backup says %q", out)
+	}
+	p.stop()
 	p.dir, p.vars = t.TempDir(), files
 	p.command("correct horse battery staple", "restore", "--in", backup, "--passphrase-stdin")
 	p.serve(t)
 	api = p.withToken()
 	talk("files again")
+	api.rest(inst.ID).shows(path, picture)
 	if in := p.talk(inst).in; in["to files"] != 1 || in["to server"] != 1 {
 		t.Error("what was received before the restore is gone")
 	}
