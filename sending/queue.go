@@ -52,7 +52,7 @@ type Queue struct {
 	adding sync.Mutex // a key is looked up and taken by one at a time
 
 	mu     sync.Mutex
-	active map[string]bool          // by id: is being worked on
+	active map[string]chan struct{} // by key: what Once is doing; closed when that has ended
 	over   map[string]chan struct{} // by id: closed when that has ended
 	pruned time.Time
 	wake   chan struct{}
@@ -65,7 +65,7 @@ type Queue struct {
 
 // New returns a queue that works off nothing until it runs.
 func New(o Options) *Queue {
-	q := &Queue{o: o, active: map[string]bool{}, over: map[string]chan struct{}{}, wake: make(chan struct{}, 1)}
+	q := &Queue{o: o, active: map[string]chan struct{}{}, over: map[string]chan struct{}{}, wake: make(chan struct{}, 1)}
 	q.pace.Store(&settings.Pace{})
 	return q
 }
@@ -102,7 +102,7 @@ func (q *Queue) Once(ctx context.Context, s Send, do Do) (_ Send, replayed bool,
 	if err != nil || !mine {
 		return s, true, err
 	}
-	defer q.ended(s.ID)
+	defer q.done(s)
 	s.Answer = do(ctx, s)
 	// The client may have gone, but what it will be told when it asks again is to be noted.
 	ctx = context.WithoutCancel(ctx)
@@ -131,7 +131,7 @@ func refused(status int) bool {
 }
 
 // begin notes a send, or finds out what became of the one with its key. With mine it is to be
-// done now, and ended to be called after that.
+// done now, and done to be called after that.
 func (q *Queue) begin(ctx context.Context, s Send) (_ Send, fresh, mine bool, err error) {
 	s.ID, s.MessageID, s.CreatedAt = newID(), q.o.MessageID(), time.Now()
 	q.prune(ctx)
@@ -153,19 +153,22 @@ func (q *Queue) begin(ctx context.Context, s Send) (_ Send, fresh, mine bool, er
 func (q *Queue) claim(ctx context.Context, s Send) (kept Send, fresh, mine bool, over <-chan struct{}, err error) {
 	q.adding.Lock()
 	defer q.adding.Unlock()
+	q.mu.Lock()
+	doing := q.active[s.Key] // before the look: an end in between is seen
+	q.mu.Unlock()
 	kept, fresh, err = q.o.Book.add(ctx, s)
 	if err == nil && kept.Hash != s.Hash {
 		err = reused()
 	}
-	if err != nil || kept.State != Working {
+	switch {
+	case err != nil, kept.State != Working, len(kept.Parameters) > 0: // which the queue has to do it again
 		return kept, false, false, nil, err
+	case doing != nil:
+		return kept, false, false, doing, nil
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.active[kept.ID] {
-		return kept, false, false, q.overOf(kept.ID), nil
-	}
-	q.active[kept.ID] = true
+	q.active[s.Key] = make(chan struct{})
 	return kept, fresh, true, nil, nil
 }
 
@@ -183,11 +186,19 @@ func (q *Queue) overOf(id string) chan struct{} {
 	return over
 }
 
+// done tells those who wait for what Once does to look at it.
+func (q *Queue) done(s Send) {
+	q.mu.Lock()
+	close(q.active[s.Key])
+	delete(q.active, s.Key)
+	q.mu.Unlock()
+	q.ended(s.ID)
+}
+
 // ended tells those who wait for a send to look at it.
 func (q *Queue) ended(id string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.active, id)
 	if over := q.over[id]; over != nil {
 		close(over)
 		delete(q.over, id)

@@ -56,6 +56,7 @@ func exercise(t *testing.T, name string, open func(*testing.T) *sql.DB) {
 	for title, test := range map[string]func(*testing.T, *world){
 		"a key sends once":               testAKeySendsOnce,
 		"a key at once from many":        testAKeyAtOnceFromMany,
+		"a key of the queue":             testAKeyOfTheQueue,
 		"an end in the middle":           testAnEndInTheMiddle,
 		"what was refused is forgotten":  testWhatWasRefusedIsForgotten,
 		"the queue goes on":              testTheQueueGoesOn,
@@ -197,31 +198,61 @@ func testAKeySendsOnce(t *testing.T, w *world) {
 
 func testAKeyAtOnceFromMany(t *testing.T, w *world) {
 	q := w.queue()
+	for n := range 20 {
+		key := fmt.Sprint("key ", n)
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		slow := func(ctx context.Context, s Send) Answer {
+			close(begun) // a second time would panic
+			<-goOn
+			return w.do(ctx, s)
+		}
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				s, _, err := q.Once(t.Context(), Send{Key: key, Hash: "1", Path: "/x"}, slow)
+				if err != nil || s.Answer.Status != 200 {
+					t.Errorf("the answer is %+v, %v", s.Answer, err)
+				}
+			})
+		}
+		<-begun
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := q.Once(gone, Send{Key: key, Hash: "1", Path: "/x"}, slow); err == nil {
+			t.Error("who does not wait is told that it was done")
+		}
+		close(goOn)
+		all.Wait()
+		if sent := w.all(); len(sent) != n+1 {
+			t.Errorf("sent are %v", sent)
+		}
+	}
+}
+
+// What waits in the queue, or is sent from there just now, is not sent by whoever comes with
+// its key when nothing has to wait any more.
+func testAKeyOfTheQueue(t *testing.T, w *world) {
+	q := w.queue()
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	slow := func(ctx context.Context, s Send) Answer {
-		close(begun) // a second time would panic
+	w.answer = func(Send) Answer {
+		close(begun)
 		<-goOn
-		return w.do(ctx, s)
+		return success
 	}
-	var all sync.WaitGroup
-	for range 10 {
-		all.Go(func() {
-			s, _, err := q.Once(t.Context(), Send{Key: "a", Hash: "1", Path: "/x"}, slow)
-			if err != nil || s.Answer.Status != 200 {
-				t.Errorf("the answer is %+v, %v", s.Answer, err)
-			}
-		})
-	}
+	kept, err := q.Put(t.Context(), Send{Key: "a", Hash: "1", Path: "/x", Chat: "c", Parameters: json.RawMessage(`"text"`)}, nil)
+	must(t, err)
+	w.run(q)
 	<-begun
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := q.Once(gone, Send{Key: "a", Hash: "1", Path: "/x"}, slow); err == nil {
-		t.Error("who does not wait is told that it was done")
-	}
+	s, replayed, err := q.Once(t.Context(), Send{Key: "a", Hash: "1", Path: "/x"}, func(context.Context, Send) Answer {
+		t.Error("it is sent twice")
+		return success
+	})
 	close(goOn)
-	all.Wait()
-	if sent := w.all(); len(sent) != 1 {
-		t.Errorf("sent are %v", sent)
+	if must(t, err); !replayed || s.ID != kept.ID || s.State != Working {
+		t.Errorf("got %+v", s)
+	}
+	if s = w.ended(q, kept.ID); s.State != Done || len(w.all()) != 1 {
+		t.Errorf("it is %+v, sent are %v", s, w.all())
 	}
 }
 
