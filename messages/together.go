@@ -17,7 +17,7 @@ const (
 	// gathering is how long a change waits for company.
 	gathering = 10 * time.Millisecond
 	// ripe is after how long a message to be sent takes it along.
-	ripe = gathering / 2
+	ripe = 2 * gathering
 	// lively is how long after a message was stored to be sent the next one is expected.
 	lively = 5 * time.Millisecond
 	// writeTime bounds the writing of what nobody waits for, on a server that may be away.
