@@ -173,7 +173,17 @@ func (d Deleted) Record(k Kept) (archive.Number, error) {
 	return *first.Number, nil
 }
 
-// Prune removes what was kept for long enough, and what a killed process left half-written.
+// Sweep removes what a killed process left half-written, which may be gigabytes. Nobody else
+// makes a last backup meanwhile: the installation's lock is held.
+func (d Deleted) Sweep() error {
+	drafts, err := filepath.Glob(filepath.Join(d.Dir, draftPattern))
+	for _, draft := range drafts {
+		err = errors.Join(err, os.Remove(draft))
+	}
+	return err
+}
+
+// Prune removes what was kept for long enough.
 func (d Deleted) Prune() error {
 	all, err := d.List()
 	if err != nil {
@@ -182,12 +192,6 @@ func (d Deleted) Prune() error {
 	for _, k := range all {
 		if time.Now().After(k.Until) {
 			err = errors.Join(err, os.Remove(k.Path))
-		}
-	}
-	drafts, _ := filepath.Glob(filepath.Join(d.Dir, draftPattern)) // the pattern is right
-	for _, draft := range drafts {
-		if info, stat := os.Stat(draft); stat == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			err = errors.Join(err, os.Remove(draft))
 		}
 	}
 	return err

@@ -79,6 +79,11 @@ func TestDeleted(t *testing.T) {
 			}
 
 			ok(t, os.WriteFile(filepath.Join(kept.Dir, "notes.txt"), nil, 0o600))
+			ok(t, os.WriteFile(filepath.Join(kept.Dir, ".backup-half"), nil, 0o600))
+			ok(t, kept.Sweep())
+			if left, err := os.ReadDir(kept.Dir); err != nil || len(left) != 2 {
+				t.Errorf("left %v, %v", left, err)
+			}
 			ok(t, kept.Prune())
 			if n := count(); n != 1 {
 				t.Errorf("after pruning early, %d are kept", n)

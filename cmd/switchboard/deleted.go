@@ -33,8 +33,7 @@ func (k keeping) room(ctx context.Context, id instances.ID) error {
 // pruneEvery is how often old backups of deleted numbers are looked for.
 const pruneEvery = time.Hour
 
-// prune removes old backups of deleted numbers, and what a killed process left on the way,
-// until end is called.
+// prune removes old backups of deleted numbers until end is called.
 func (k keeping) prune() (end func()) {
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -125,7 +125,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	last := keeping{moving.Installation{
 		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost), DiskLimit: c.WorkerLimits.Disk,
 	}, kept, o.log}
-	if err := last.in.Sweep(); err != nil {
+	if err := errors.Join(last.in.Sweep(), last.kept.Sweep()); err != nil {
 		return nil, err
 	}
 
