@@ -1,0 +1,49 @@
+package e2e
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// sticksOut are the parts of the page that are wider than a phone: what scrolls by itself, is
+// hidden, or is for the ear only may be.
+const sticksOut = `(() => {
+	for (const d of document.querySelectorAll("details")) d.open = true;
+	const width = document.documentElement.clientWidth;
+	const found = [...document.querySelectorAll("body *")].filter(e =>
+		!e.closest(".sr-only, [hidden], .overflow-x-auto, .truncate, pre, nav") && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().right > width + 1);
+	return (document.documentElement.scrollWidth > width ? "the page, by " : "") + found.slice(-3).map(e => e.outerHTML.slice(0, 120)).join(" and ");
+})()`
+
+// TestPagesFitAPhone opens every page at the width of a phone, with names that are hard to fit.
+func TestPagesFitAPhone(t *testing.T) {
+	t.Parallel()
+	p := startPanel(t, startNetwork(t))
+	b := newTab(t)
+	b.do("be a phone", chromedp.EmulateViewport(390, 844))
+	p.signIn(b)
+	id := b.create("👩‍🚀 خدمة العملاء " + strings.Repeat("Donaudampfschiff", 3))
+	api := p.withToken()
+	api.call(http.MethodPatch, "/instances/"+id+"/settings", map[string]any{"proxy": "socks5://" + strings.Repeat("user", 15) + "@proxy.example.com:1080"}, http.StatusOK, nil)
+	api.call(http.MethodPost, "/instances/"+id+"/webhooks", map[string]any{"url": "https://example.com/" + strings.Repeat("hook", 30)}, http.StatusCreated, nil)
+
+	number := "/instances/" + id
+	for _, page := range []string{
+		"/", "/instances/new", "/people", "/people/new", "/groups/new", "/system", "/audit", "/account", "/account/security", "/webhooks", "/nothing",
+		number, number + "/settings", number + "/access", number + "/webhooks?kind=amqp", number + "/webhooks?kind=nats", number + "/deliveries",
+		number + "/api", number + "/queue", number + "/proxy", number + "/bucket", number + "/search?q=" + url.QueryEscape(strings.Repeat("word", 30)), number + "/log",
+	} {
+		b.open(p.url + page)
+		out, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](sticksOut))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out != "" {
+			t.Errorf("%s: %s sticks out", page, out)
+		}
+	}
+}
