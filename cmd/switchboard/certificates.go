@@ -36,11 +36,10 @@ const (
 // folder, and renewed when a third of their time is left, at most 30 days. Whoever comes while
 // there is none is turned away, and does not make the authority be asked once more.
 type certificates struct {
-	from      acmeConfig
-	dir       string
-	authority *authority
-	log       *slog.Logger
-	asking    sync.Mutex // one name after the other, so that they share one account
+	from   acmeConfig
+	dir    string
+	log    *slog.Logger
+	asking sync.Mutex // one name after the other, so that they share one account
 
 	mu    sync.Mutex
 	names map[string]*named
@@ -49,8 +48,9 @@ type certificates struct {
 // named is one host name. Its manager is another one after a failure, because it would not ask
 // again for a minute; one that has a certificate stays, and renews it.
 type named struct {
-	manager *autocert.Manager
-	refused error // while the last answer was no certificate
+	authority *authority
+	manager   *autocert.Manager
+	refused   error // while the last answer was no certificate
 }
 
 func newCertificates(c acmeConfig, dir string, log *slog.Logger) (*certificates, error) {
@@ -62,19 +62,20 @@ func newCertificates(c acmeConfig, dir string, log *slog.Logger) (*certificates,
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
-	out := &certificates{from: c, dir: dir, authority: &authority{base: transport}, log: log, names: map[string]*named{}}
+	out := &certificates{from: c, dir: dir, log: log, names: map[string]*named{}}
 	for _, name := range c.Domains {
-		out.names[name] = &named{manager: out.manager(name)}
+		a := &authority{base: transport}
+		out.names[name] = &named{authority: a, manager: out.manager(name, a)}
 	}
 	return out, nil
 }
 
-func (c *certificates) manager(name string) *autocert.Manager {
+func (c *certificates) manager(name string, a *authority) *autocert.Manager {
 	m := &autocert.Manager{
 		Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(name), Cache: autocert.DirCache(certificatesIn(c.dir)), Email: c.from.Email,
 		Client: &acme.Client{
 			DirectoryURL: c.from.Directory, UserAgent: "switchboard/" + version(),
-			HTTPClient: &http.Client{Transport: c.authority, Timeout: time.Minute},
+			HTTPClient: &http.Client{Transport: a, Timeout: time.Minute},
 		},
 	}
 	if c.from.KeyID != "" {
@@ -106,7 +107,7 @@ func (c *certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("there is no certificate for %q", hello.ServerName)
-	case n.refused != nil && !slices.Contains(hello.SupportedProtos, acme.ALPNProto): // the authority itself looks whether we are there
+	case n.refused != nil && !slices.Equal(hello.SupportedProtos, []string{acme.ALPNProto}): // that one is the authority, who looks whether we are there
 		return nil, n.refused
 	}
 	return n.manager.GetCertificate(hello)
@@ -134,12 +135,13 @@ func (c *certificates) fetch(name string) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.names[name].refused = err; err != nil {
-		c.names[name].manager = c.manager(name)
+		c.names[name].manager = c.manager(name, n.authority)
 	}
 	return got, err
 }
 
 func (c *certificates) keepOne(ctx context.Context, name string) {
+	n, _ := c.of(name)
 	var known time.Time // until when the one is good that was last spoken of
 	quick := firstRetry
 	for {
@@ -157,14 +159,14 @@ func (c *certificates) keepOne(ctx context.Context, name string) {
 				known = until
 				c.log.Info("certificate ready", "name", name, "until", until)
 			} else if time.Until(until) < until.Sub(from)/4 {
-				c.log.Error("certificate could not be renewed", "name", name, "until", until, "reason", c.why(errors.New("it was not tried")))
+				c.log.Error("certificate could not be renewed", "name", name, "until", until, "reason", c.why(n.authority, errors.New("it was not tried")))
 			}
 		default:
 			wait = slowRetry
-			if c.authority.away() {
+			if n.authority.away() {
 				wait, quick = quick, min(2*quick, slowRetry)
 			}
-			c.log.Error("certificate could not be fetched: nobody can open the panel at this name", "name", name, "reason", c.why(err), "again_in", wait)
+			c.log.Error("certificate could not be fetched: nobody can open the panel at this name", "name", name, "reason", c.why(n.authority, err), "again_in", wait)
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -177,8 +179,8 @@ func (c *certificates) keepOne(ctx context.Context, name string) {
 }
 
 // why is what is in the way of a certificate, for whoever reads the log.
-func (c *certificates) why(err error) string {
-	said, answered := c.authority.last()
+func (c *certificates) why(a *authority, err error) string {
+	said, answered := a.last()
 	switch {
 	case said != "" && answered:
 		return fmt.Sprintf("%s refused: %s", c.from.host(), said)
