@@ -92,6 +92,8 @@ func (d Deleted) Room(ctx context.Context, in Installation, id instances.ID) err
 	if err != nil || d.For == 0 || inst == nil || inst.JID == "" {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // whoever deletes waits for it
+	defer cancel()
 	db, err := in.Databases.ReadMain(ctx, id)
 	if err != nil {
 		return nil
