@@ -34,16 +34,17 @@ import (
 // supervisor is a small one that keeps its promises about ownership, names and repeated
 // requests, and runs nothing.
 type supervisor struct {
-	mu       sync.Mutex
-	list     []instances.Instance
-	requests map[string]instances.ID
-	calls    []string
-	worker   http.RoundTripper
-	refuse   error // of the next command
-	told     chan webhooks.Told
-	tells    map[instances.ID]chan webhooks.Told // in the place of told
-	boot     instances.Boot
-	rollout  instances.Rollout
+	mu        sync.Mutex
+	list      []instances.Instance
+	requests  map[string]instances.ID
+	calls     []string
+	worker    http.RoundTripper
+	refuse    error // of the next command
+	told      chan webhooks.Told
+	tells     map[instances.ID]chan webhooks.Told // in the place of told
+	streaming sync.WaitGroup                      // calls of Events
+	boot      instances.Boot
+	rollout   instances.Rollout
 }
 
 func (s *supervisor) find(v instances.Viewer, id instances.ID) (*instances.Instance, error) {

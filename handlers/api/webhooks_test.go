@@ -44,6 +44,8 @@ func (s *supervisor) Outbox(_ context.Context, v instances.Viewer, id instances.
 
 // Events tells what the test puts into told, and where it began.
 func (s *supervisor) Events(ctx context.Context, v instances.Viewer, id instances.ID, after string, tell func(json.RawMessage) error) error {
+	s.streaming.Add(1)
+	defer s.streaming.Done()
 	if err := s.do(v, id, "events "+string(id)+" after "+after, nil); err != nil {
 		return err
 	}
@@ -295,7 +297,7 @@ func TestAStreamOfSeveralNumbersIsResumed(t *testing.T) {
 	s.supervisor.list = append(s.supervisor.list,
 		instances.Instance{ID: b, Name: "Shop", Owner: s.operatorID, Status: instances.Connected, PID: 2},
 		instances.Instance{ID: idle, Name: "Idle", Owner: s.operatorID, Status: instances.Idle, Since: now.Add(-time.Hour)})
-	s.supervisor.tells = map[instances.ID]chan webhooks.Told{a: make(chan webhooks.Told), b: make(chan webhooks.Told), idle: nil}
+	s.supervisor.tells = map[instances.ID]chan webhooks.Told{a: make(chan webhooks.Told), b: make(chan webhooks.Told), idle: make(chan webhooks.Told)}
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	var lines *bufio.Reader
@@ -356,6 +358,7 @@ func TestAStreamOfSeveralNumbersIsResumed(t *testing.T) {
 		t.Errorf("the id is %q", got)
 	}
 	end()
+	s.supervisor.streaming.Wait() // or it would be told what is for the next one
 	s.supervisor.mu.Lock()
 	s.supervisor.calls = nil
 	s.supervisor.mu.Unlock()
@@ -363,6 +366,7 @@ func TestAStreamOfSeveralNumbersIsResumed(t *testing.T) {
 	defer end()
 	tell(a, webhooks.Told{Seq: 9, ID: "a9"})
 	tell(b, webhooks.Told{Seq: 6, ID: "b6"})
+	tell(idle, webhooks.Told{Seq: 1, End: true})
 	id()
 	s.supervisor.mu.Lock()
 	defer s.supervisor.mu.Unlock()
