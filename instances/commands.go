@@ -77,6 +77,9 @@ func (s *Supervisor) delete(ctx context.Context, v Viewer, id ID, how Reason) er
 		if r.removing {
 			return nil
 		}
+		if r.inst.Reason == HalfMoved {
+			how = HalfMoved
+		}
 		wish := r.inst
 		wish.Desired, wish.Status, wish.Reason, wish.Since, wish.RetryAt = Stopped, Deleting, how, now(), time.Time{}
 		if err := r.store(wish); err != nil {
@@ -123,7 +126,7 @@ func (s *Supervisor) command(ctx context.Context, v Viewer, id ID, f func(*runne
 			return shuttingDown()
 		case r.removing:
 			return fault.New(fault.Conflict, "This number is being deleted.")
-		case r.inst.Status == Failed && r.inst.Reason == DeleteFailed:
+		case r.inst.Status == Failed && (r.inst.Reason == DeleteFailed || r.inst.Reason == HalfMoved):
 			return fault.New(fault.Conflict, "This number is half deleted. Delete it again to finish that.")
 		}
 		return f(r)

@@ -150,6 +150,25 @@ func TestDeletionForGoodKeepsNothing(t *testing.T) {
 	})
 }
 
+// A killed move leaves half a number in the database to which it went. Its folder is that of
+// where it came from, and stays, also when the rest cannot be cleared away at once.
+func TestTheFolderOfHalfAMovedNumberStays(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		w.ok(w.Stop(t.Context(), owner, id))
+		w.close(false)
+		w.records[0].Status, w.records[0].Reason = Deleting, HalfMoved
+		w.set(func() { w.drop, w.did = errTest, nil })
+		w.open()
+		w.want(id, Failed, HalfMoved)
+		w.set(func() { w.drop = nil })
+		w.ok(w.Delete(t.Context(), owner, id))
+		if got := strings.Join(w.did, " "); len(w.records) != 0 || got != "drop drop remove" {
+			t.Errorf("it did %q, left %v", got, w.records)
+		}
+	})
+}
+
 func TestDeletionThatFails(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)

@@ -138,6 +138,8 @@ var causes = map[Reason]string{
 	ProvisionFailed:  "The number's databases could not be made. Check that the disk has room and that the database server is reachable.",
 	DeleteFailed:     "Not everything of this number could be removed. Deleting it again goes on where it stopped.",
 	NothingKept:      "No last backup of the number is made.",
+	Unfinished:       "This number was restored or moved here only in part.",
+	HalfMoved:        "This number was moved here only in part. It is unharmed where it came from; start Switchboard there and move it once more.",
 	NoNetwork:        "WhatsApp's servers cannot be reached from here.",
 	NoProof:          "WhatsApp gave no sign of life for a minute, although the connection looked open.",
 	ConnectionLost:   "The connection to WhatsApp was lost.",
@@ -188,6 +190,7 @@ var (
 			DiskLimit:       {after: "Make room in it, or have the limit raised, and start the number again; until then WhatsApp keeps what arrives, for some weeks."},
 			ProvisionFailed: {label: "Could not be set up", next: []Action{{DoStart, "Try again"}, {DoDelete, "Delete"}}},
 			DeleteFailed:    {label: "Could not be deleted", next: []Action{{DoDelete, "Delete again"}}},
+			HalfMoved:       {label: "Could not be deleted", next: []Action{{DoDelete, "Delete again"}}},
 		},
 	}
 )

@@ -199,7 +199,8 @@ func (r *runner) stop(grace time.Duration) {
 
 // remove deletes everything of the number, in the order in which a later Open can go on.
 func (r *runner) remove() {
-	id, w, keep := r.inst.ID, r.worker, r.inst.Reason != NothingKept
+	id, w, why := r.inst.ID, r.worker, r.inst.Reason
+	keep := !slices.Contains([]Reason{NothingKept, Unfinished, HalfMoved}, why)
 	o := r.s.o
 	linked := r.inst.JID != "" && !slices.Contains(unlinked, r.last.Status)
 	r.begin(removal, keepLimit+2*makeLimit, func(life context.Context) func() {
@@ -222,8 +223,10 @@ func (r *runner) remove() {
 				if err := o.Databases.Drop(ctx, id); err != nil {
 					return err
 				}
-				if err := o.Launcher.Discard(ctx, id); err != nil {
-					return err
+				if why != HalfMoved {
+					if err := o.Launcher.Discard(ctx, id); err != nil {
+						return err
+					}
 				}
 				return o.Store.RemoveInstance(ctx, id)
 			})
@@ -238,7 +241,10 @@ func (r *runner) remove() {
 				r.log.Error("deletion failed", "error", err)
 				r.removing = false
 				r.inst.LastLines, r.inst.Detail = nil, fault.MessageOf(err)
-				r.fail(DeleteFailed)
+				if why != HalfMoved {
+					why = DeleteFailed
+				}
+				r.fail(why)
 			}
 		}
 	})

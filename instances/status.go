@@ -61,6 +61,8 @@ const (
 	ProvisionFailed  Reason = "provision_failed"  // its databases could not be made; start tries again
 	DeleteFailed     Reason = "delete_failed"     // deletion stuck; delete tries again
 	NothingKept      Reason = "nothing_kept"      // deletion without a last backup
+	Unfinished       Reason = "unfinished"        // … of what was restored or moved only in part
+	HalfMoved        Reason = "half_moved"        // … the same, and its folder stays: it is that of where it came from
 	NoNetwork        Reason = "no_network"        // WhatsApp's servers cannot be reached
 	NoProof          Reason = "no_proof"          // no sign of life for 60 s
 	ConnectionLost   Reason = "connection_lost"   // the socket closed

@@ -20,7 +20,7 @@ func (r *runner) restore() {
 	case i.Status == Deleting:
 		r.removing = true
 	case i.Status == Provisioning:
-	case i.Status == Failed && (i.Reason == ProvisionFailed || i.Reason == DeleteFailed || i.Reason == CrashLoop):
+	case i.Status == Failed && (i.Reason == ProvisionFailed || i.Reason == DeleteFailed || i.Reason == HalfMoved || i.Reason == CrashLoop):
 		r.held = true
 	case i.Desired == Stopped:
 		i.Status, i.Reason = Idle, ""

@@ -48,7 +48,7 @@ func (in Installation) Import(ctx context.Context, from instances.Importer, p in
 		return from.Copy(ctx, p, access)
 	}
 	for n := 2; ; n++ {
-		err = in.bring(ctx, inst, false, copying, func(string) {})
+		err = in.bring(ctx, inst, false, instances.Unfinished, copying, func(string) {})
 		var taken *fault.Error
 		if !errors.As(err, &taken) || taken.Kind != fault.Conflict || taken.Field != "name" {
 			return inst, err

@@ -112,7 +112,11 @@ func move(ctx context.Context, from, to Installation, inst instances.Instance, t
 	}
 	// No worker runs, whatever the record said when the panel ended.
 	inst.Status, inst.Reason = instances.Idle, ""
-	return to.bring(ctx, inst, record != nil, func(ctx context.Context, access instances.Access, told func(string)) error {
+	half := instances.Unfinished
+	if SameFolder(from.Dir, to.Dir) {
+		half = instances.HalfMoved
+	}
+	return to.bring(ctx, inst, record != nil, half, func(ctx context.Context, access instances.Access, told func(string)) error {
 		if err := to.fill(ctx, keys, source.keys, source.keysVersion, access); err != nil {
 			return err
 		}
@@ -162,10 +166,20 @@ func moveSettings(ctx context.Context, from, to Installation, id instances.ID) e
 	return to.Settings.Replace(ctx, id, s)
 }
 
+// SameFolder tells whether two paths are one folder.
+func SameFolder(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
 // holdBoth takes the lock of a number in both installations, which may share a storage folder.
 func holdBoth(ctx context.Context, from, to Installation, id instances.ID) (release func(), err error) {
 	mine, err := from.hold(ctx, id)
-	if err != nil || from.Dir == to.Dir {
+	if err != nil || SameFolder(from.Dir, to.Dir) {
 		return mine, err
 	}
 	other, err := to.hold(ctx, id)

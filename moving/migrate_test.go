@@ -20,7 +20,6 @@ import (
 	"switchboard/isolation"
 	"switchboard/lease"
 	"switchboard/moving"
-	"switchboard/settings"
 )
 
 // The child moves an installation, or restores a backup, and kills itself at a step.
@@ -93,7 +92,7 @@ func TestMigrate(t *testing.T) {
 				ID: fresh, Name: "Fresh", Desired: instances.Running, Status: instances.Provisioning, Port: 5000, Database: from.Databases.Names(fresh),
 			}, "")
 			ok(t, err)
-			ok(t, from.Settings.Update(t.Context(), fresh, func(s *settings.Settings) error { s.Region = "of " + string(fresh); return nil }))
+			set(t, from, fresh)
 			before := map[instances.ID]map[string][]string{}
 			for _, id := range ids {
 				before[id] = dump(t, from, id)
@@ -114,6 +113,13 @@ func TestMigrate(t *testing.T) {
 			}
 			for _, step := range steps {
 				killedAt(t, step, source.uri, source.dir, target)
+				if half := opened(t, target); strings.HasSuffix(step, moving.MainCopied) {
+					all, err := half.Store.Instances(t.Context())
+					ok(t, err)
+					if last := all[len(all)-1]; last.Status != instances.Deleting || last.Reason != instances.HalfMoved {
+						t.Errorf("killed at %q, what is there is %s, %s", step, last.Status, last.Reason)
+					}
+				}
 			}
 			to := opened(t, target)
 			var seen []string

@@ -182,19 +182,16 @@ func (in Installation) find(ctx context.Context, id instances.ID) (*instances.In
 	return nil, nil
 }
 
-// unfinished is why a number is being deleted that was never brought in completely: of that,
-// no last backup is made.
-const unfinished instances.Reason = "unfinished"
-
 // filler writes into the databases of a number that access names.
 type filler func(ctx context.Context, access instances.Access, told func(name string)) error
 
 // bring makes the databases of inst anew and has them filled; the record then is inst. The
 // lock of the number is held, and there is a record already if known says so. If it fails,
-// the number is gone.
-func (in Installation) bring(ctx context.Context, inst instances.Instance, known bool, fill filler, told func(name string)) (err error) {
+// the number is gone; if it is killed, half is what the record says until somebody clears that
+// away: instances.Unfinished, or instances.HalfMoved where the folder is somebody else's, too.
+func (in Installation) bring(ctx context.Context, inst instances.Instance, known bool, half instances.Reason, fill filler, told func(name string)) (err error) {
 	draft := inst
-	draft.Status, draft.Reason, draft.Desired = instances.Deleting, unfinished, instances.Stopped
+	draft.Status, draft.Reason, draft.Desired = instances.Deleting, half, instances.Stopped
 	draft.Database = in.Databases.Names(inst.ID)
 	if known {
 		err = in.Store.SaveInstance(ctx, draft)

@@ -259,7 +259,7 @@ func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planne
 	if err := in.settle(ctx, p); err != nil {
 		return err
 	}
-	return in.bring(ctx, p.inst, p.known, func(ctx context.Context, access instances.Access, told func(string)) (err error) {
+	return in.bring(ctx, p.inst, p.known, instances.Unfinished, func(ctx context.Context, access instances.Access, told func(string)) (err error) {
 		root, err := in.folder(p.inst.ID) // hold has made it
 		if err != nil {
 			return err

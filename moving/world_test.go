@@ -133,7 +133,7 @@ func addNumber(t testing.TB, in moving.Installation, id instances.ID, n int, own
 	}
 	_, err := in.Store.AddInstance(ctx, inst, "")
 	ok(t, err)
-	ok(t, in.Settings.Update(ctx, id, func(s *settings.Settings) error { s.Region, s.Limits.Memory = "of "+string(id), 64<<20; return nil }))
+	set(t, in, id)
 	access, err := in.Databases.Provision(ctx, id)
 	ok(t, err)
 
@@ -332,3 +332,9 @@ func dump(t testing.TB, in moving.Installation, id instances.ID) map[string][]st
 }
 
 func quiet(moving.Step) {}
+
+// set gives a number settings of its own.
+func set(t testing.TB, in moving.Installation, id instances.ID) {
+	t.Helper()
+	ok(t, in.Settings.Update(t.Context(), id, func(s *settings.Settings) error { s.Region, s.Limits.Memory = "of "+string(id), 64<<20; return nil }))
+}

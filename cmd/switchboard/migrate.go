@@ -65,7 +65,7 @@ func migrateDatabase(ctx context.Context, env environment, args []string) error 
 		return err
 	}
 	defer out.release()
-	same := sameFolder(source.StorageDir, target.StorageDir)
+	same := moving.SameFolder(source.StorageDir, target.StorageDir)
 	if !same && target.SecretKey == "" {
 		if err := passKey(out.storage, target.StorageDir); err != nil {
 			return err
@@ -124,16 +124,6 @@ func ends(c config, from, to address, fromDir, toDir string) (source, target con
 		return source, target, refuse("Both databases are of one kind. From SQLite to SQLite or from PostgreSQL to PostgreSQL, use `switchboard backup` and `switchboard restore`.")
 	}
 	return source, target, nil
-}
-
-// sameFolder tells whether two paths are one folder.
-func sameFolder(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
 }
 
 // passKey gives a new storage folder the key of the old one, with which everything secret is
