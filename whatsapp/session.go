@@ -29,12 +29,8 @@ import (
 	"switchboard/messages"
 	"switchboard/proxies"
 	"switchboard/settings"
-	"switchboard/whatsapp/descriptors"
 	"switchboard/whatsapp/serial"
 )
-
-// Nobody can have used one of WhatsApp's messages before this package is there.
-var _ = descriptors.Lazily("go.mau.fi/whatsmeow/proto/")
 
 // Options of a session.
 type Options struct {
