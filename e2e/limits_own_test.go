@@ -56,7 +56,7 @@ func TestLimitsOfOneNumber(t *testing.T) {
 	f.keeps(0, want)
 	f.pictures(1)()
 	f.undisturbed(lines)
-	f.exceeds(0, f.pictures(0), "used more memory than one number may")
+	f.exceeds(0, f.pictures(0), "used more memory than one number may", 1, 2)
 	f.keeps(0, want)
 	f.limit(0, map[string]any{"memory_bytes": nil}, limits{Memory: 512 << 20, Log: 20 << 20, Disk: 10 << 30})
 }
