@@ -143,9 +143,7 @@ func (s *Session) upload(at settings.Bucket, f messages.File) error {
 	}
 	file, err := os.Open(s.mediaPath(f))
 	if errors.Is(err, os.ErrNotExist) { // as after a restore: it comes from WhatsApp if somebody asks
-		f.State, f.Error, f.NextAt = messages.Left, "", time.Time{}
-		_, err := s.messages.SetMedia(s.ctx, f)
-		return err
+		return s.messages.LeaveMedia(s.ctx, []string{f.File})
 	}
 	if err != nil {
 		return err
