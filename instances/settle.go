@@ -200,7 +200,6 @@ func (r *runner) stop(grace time.Duration) {
 // remove deletes everything of the number, in the order in which a later Open can go on.
 func (r *runner) remove() {
 	id, w, why := r.inst.ID, r.worker, r.inst.Reason
-	keep := !slices.Contains([]Reason{NothingKept, Unfinished, HalfMoved}, why)
 	o := r.s.o
 	linked := r.inst.JID != "" && !slices.Contains(unlinked, r.last.Status)
 	r.begin(removal, keepLimit+2*makeLimit, func(life context.Context) func() {
@@ -215,7 +214,7 @@ func (r *runner) remove() {
 			}
 			return w.Stop(ctx, stopGrace)
 		})
-		if err == nil && o.Keep != nil && keep {
+		if err == nil && o.Keep != nil && !why.KeepsNothing() {
 			err = limited(life, keepLimit, func(ctx context.Context) error { return o.Keep(ctx, id) })
 		}
 		if err == nil {

@@ -40,6 +40,9 @@ var Statuses = [...]Status{
 // Reason is the machine-readable why of a status; "" where the status says it all.
 type Reason string
 
+// KeepsNothing tells whether no last backup is made of a number that is deleted for that reason.
+func (r Reason) KeepsNothing() bool { return r == NothingKept || r == Unfinished || r == HalfMoved }
+
 // The reasons. Programs rely on the words.
 const (
 	QRExpired        Reason = "qr_expired"        // pairing: the last code of a round ran out

@@ -50,7 +50,7 @@ const (
 // Where the disk has no room for both, that is a fault.Unavailable.
 func (d Deleted) Keep(ctx context.Context, in Installation, id instances.ID) (path string, err error) {
 	inst, err := in.find(ctx, id)
-	if err != nil || d.For == 0 || inst == nil || inst.JID == "" || inst.Reason == instances.Unfinished {
+	if err != nil || d.For == 0 || inst == nil || inst.JID == "" || inst.Reason.KeepsNothing() {
 		return "", err
 	}
 	if complete, err := in.Databases.Complete(ctx, id); err != nil || !complete {

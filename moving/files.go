@@ -104,10 +104,15 @@ func (l *listing) sorted() []name {
 	})
 }
 
+// path is where the folder of a number is.
+func (in Installation) path(id instances.ID) string {
+	return filepath.Join(in.Dir, "instances", string(id))
+}
+
 // folder opens the folder of a number; nil if there is none. Nothing leads out of it: what is in it
 // is the number's own work.
 func (in Installation) folder(id instances.ID) (*os.Root, error) {
-	root, err := os.OpenRoot(filepath.Join(in.Dir, "instances", string(id)))
+	root, err := os.OpenRoot(in.path(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {

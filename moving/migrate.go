@@ -112,8 +112,8 @@ func move(ctx context.Context, from, to Installation, inst instances.Instance, t
 	}
 	// No worker runs, whatever the record said when the panel ended.
 	inst.Status, inst.Reason = instances.Idle, ""
-	half := instances.Unfinished
-	if SameFolder(from.Dir, to.Dir) {
+	half, shared := instances.Unfinished, SameFolder(from.path(inst.ID), to.path(inst.ID))
+	if shared {
 		half = instances.HalfMoved
 	}
 	return to.bring(ctx, inst, record != nil, half, func(ctx context.Context, access instances.Access, told func(string)) error {
@@ -126,14 +126,16 @@ func move(ctx context.Context, from, to Installation, inst instances.Instance, t
 			return err
 		}
 		told(MainCopied)
-		if err := moveFiles(ctx, from, to, inst.ID, main); err != nil {
-			return err
+		if !shared {
+			if err := moveFiles(ctx, from, to, inst.ID, main); err != nil {
+				return err
+			}
 		}
 		return moveSettings(ctx, from, to, inst.ID)
 	}, told)
 }
 
-// moveFiles copies the files of a number into the other storage folder, if it is another one.
+// moveFiles copies the files of a number into the other storage folder.
 func moveFiles(ctx context.Context, from, to Installation, id instances.ID, l *listing) error {
 	here, err := from.folder(id)
 	if err != nil {
@@ -145,13 +147,6 @@ func moveFiles(ctx context.Context, from, to Installation, id instances.ID, l *l
 		return err
 	}
 	defer func() { _ = there.Close() }()
-	one, err := here.Stat(".")
-	if err != nil {
-		return err
-	}
-	if other, err := there.Stat("."); err != nil || os.SameFile(one, other) {
-		return err
-	}
 	if err := copyFiles(ctx, here, there, l); err != nil {
 		return errors.Join(err, removeFiles(there))
 	}

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"switchboard/archive"
 	"switchboard/engine"
@@ -114,7 +113,7 @@ func (in Installation) open(ctx context.Context, id instances.ID) (_ *source, er
 // hold takes the lock of a number, so that its worker cannot run here, and makes sure that it
 // does not run on another host. A number that runs is a fault.Conflict.
 func (in Installation) hold(ctx context.Context, id instances.ID) (release func(), err error) {
-	dir := filepath.Join(in.Dir, "instances", string(id))
+	dir := in.path(id)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of %s: %w", id, err)
 	}
