@@ -18,8 +18,12 @@ import (
 var fleetSize = flag.Int("numbers", 10, "count of numbers in BenchmarkDensity")
 
 // traffic makes BenchmarkDensity measure once more after so many messages of each number in
-// each direction, which stand for what an hour or a day brings.
+// each direction.
 var traffic = flag.Int("traffic", 0, "messages to and from each number in BenchmarkDensity, before it measures a second time")
+
+// spread is the time over which that traffic comes, evenly: -traffic 300 -over 1h is an hour
+// of an ordinary number. Without it, all comes as fast as it goes.
+var spread = flag.Duration("over", 0, "time over which the traffic of BenchmarkDensity comes")
 
 // What BenchmarkDensity takes: time for a fleet to become quiet after its start, and after
 // traffic, and time over which it is watched.
@@ -86,13 +90,16 @@ func BenchmarkDensity(b *testing.B) {
 	b.ReportMetric(float64(memoryOf(b, pids).private)/each, "MiB-private-after-traffic/number")
 }
 
-// chatter lets a phone write to every number so many times, and every number to that phone.
+// chatter lets a phone write to every number so many times, and every number to that phone,
+// spread over the time that was asked for.
 func (f *fleet) chatter(count int) {
 	talker := f.network.addPhone("491702222222", "Talker")
 	var talking sync.WaitGroup
+	pause := *spread / time.Duration(count)
 	for i, inst := range f.numbers {
 		talking.Go(func() {
 			for n := range count {
+				<-time.After(pause)
 				talker.send(f.phones[i].number, fmt.Sprintf("question %d", n))
 				f.api.send(inst.ID, talker.number, fmt.Sprintf("answer %d", n))
 			}
