@@ -14,7 +14,6 @@ import (
 
 	"switchboard/archive"
 	"switchboard/engine"
-	"switchboard/fault"
 	"switchboard/instances"
 	kept "switchboard/messages"
 )
@@ -106,14 +105,10 @@ func (d Deleted) Room(ctx context.Context, in Installation, id instances.ID) err
 	return d.fits(id, here.Bytes)
 }
 
+// fits is for BackupOptions.
 func (d Deleted) fits(_ instances.ID, bytes int64) error {
-	free, err := freeOn(filepath.Dir(d.Dir)) // it is made when it is needed
-	if err == nil && bytes > free {
-		err = fault.New(fault.Unavailable, fmt.Sprintf(
-			"There is no room for a last backup of this number: its pictures and files have %d MiB, and %d MiB are free. Make room and delete it again, or choose to keep nothing; a backup can be downloaded before.",
-			bytes>>20, free>>20))
-	}
-	return err
+	return fits(filepath.Dir(d.Dir), bytes, "for a last backup of this number", // the folder itself is made when it is needed
+		"Make room and delete it again, or choose to keep nothing; a backup can be downloaded before.")
 }
 
 // madeSince returns the path of a backup of a number that was made at a time or later; "" if

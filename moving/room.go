@@ -56,14 +56,17 @@ func freeOn(dir string) (int64, error) {
 // into it; see BackupOptions.
 func Fits(dir string) func(id instances.ID, bytes int64) error {
 	return func(id instances.ID, bytes int64) error {
-		free, err := freeOn(dir)
-		if err == nil && bytes > free {
-			err = fault.New(fault.Unavailable, fmt.Sprintf(
-				"There is no room in %s for the pictures and files of %s: they have %d MiB, and %d MiB are free. Make room, or leave them out (--without-media).",
-				dir, id, bytes>>20, free>>20))
-		}
-		return err
+		return fits(dir, bytes, fmt.Sprintf("in %s for a backup of %s", dir, id), "Make room, or leave them out (--without-media).")
 	}
+}
+
+func fits(dir string, bytes int64, what, next string) error {
+	free, err := freeOn(dir)
+	if err == nil && bytes > free {
+		err = fault.New(fault.Unavailable, fmt.Sprintf(
+			"There is no room %s: its pictures and files have %d MiB, and %d MiB are free. %s", what, bytes>>20, free>>20, next))
+	}
+	return err
 }
 
 // look reads a section.
