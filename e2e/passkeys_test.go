@@ -108,6 +108,8 @@ func TestPasskeys(t *testing.T) {
 	// Taken away here, it still is on the device.
 	b.open(p.url + "/account/security")
 	b.click("remove-passkey")
+	b.fill("remove-passkey-form", "current", ownerPassword)
+	b.submit("remove-passkey-form", "submit")
 	b.eval(patience, `document.querySelector('[data-testid=passkey]') === null`, "the passkey is gone")
 	signOut()
 	b.press(`[data-testid="passkey-sign-in"] button`)

@@ -231,12 +231,11 @@ func (s *server) addPasskey(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) removePasskey(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Auth.RemovePasskey(r.Context(), person(r), chi.URLParam(r, "passkey")); err != nil {
-		return err
-	}
-	s.setFlash(w, r, "security")
-	s.redirect(w, r, "/account/security")
-	return nil
+	id := chi.URLParam(r, "passkey")
+	form := func(p *views.Security, f views.Form) { p.Removing, p.Remove = id, f }
+	return s.confirmed(form, func(http.ResponseWriter, *http.Request, *views.Security) error {
+		return s.Auth.RemovePasskey(r.Context(), person(r), id)
+	})(w, r)
 }
 
 func (s *server) resetFactors(w http.ResponseWriter, r *http.Request) error {

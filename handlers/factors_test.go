@@ -228,6 +228,19 @@ func TestPasskey(t *testing.T) {
 	if got := fresh.get("/account"); got.code != http.StatusOK {
 		t.Errorf("signed in by passkey sees %d", got.code)
 	}
+
+	// Whoever sits down at an unlocked desk does not know the password.
+	remove := regexp.MustCompile(`action="(/account/passkeys/[^/"]+/remove)"`)
+	page := b.get("/account/security").body
+	for _, current := range []string{"", "wrong"} {
+		got := b.post(remove.FindStringSubmatch(page)[1], "current", current)
+		if got.code != http.StatusUnprocessableEntity || !strings.Contains(got.body, "not your current password") || !strings.Contains(got.body, "Laptop") {
+			t.Errorf("a passkey is removed with the password %q: %d", current, got.code)
+		}
+	}
+	if got := b.post(remove.FindStringSubmatch(page)[1], "current", password); got.code != http.StatusSeeOther || remove.MatchString(b.get("/account/security").body) {
+		t.Errorf("with the password it is not removed: %d", got.code)
+	}
 }
 
 // provider is an OpenID Connect provider with a real key and real signatures.
