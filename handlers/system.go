@@ -28,7 +28,7 @@ type System interface {
 	Deleted(ctx context.Context) ([]views.Kept, error)
 	Backup(ctx context.Context, to io.Writer, id instances.ID, passphrase string, withoutMedia bool) error
 	Restore(ctx context.Context, backup io.Reader, passphrase, number, name string, withoutMedia bool) (instances.ID, error)
-	BringBack(ctx context.Context, file string) (instances.ID, error)
+	BringBack(ctx context.Context, file string, withoutMedia bool) (instances.ID, error)
 	Forget(file string) error
 }
 
@@ -66,7 +66,7 @@ func (s *server) renderSystem(w http.ResponseWriter, r *http.Request, status int
 }
 
 func (s *server) bringBack(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.System.BringBack(r.Context(), chi.URLParam(r, "file"))
+	id, err := s.System.BringBack(r.Context(), chi.URLParam(r, "file"), r.PostFormValue("without_media") != "")
 	if err != nil {
 		return err
 	}

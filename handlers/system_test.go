@@ -66,11 +66,11 @@ func (f *fakeSystem) Restore(_ context.Context, backup io.Reader, passphrase, nu
 	return known, nil
 }
 
-func (f *fakeSystem) BringBack(_ context.Context, file string) (instances.ID, error) {
+func (f *fakeSystem) BringBack(_ context.Context, file string, withoutMedia bool) (instances.ID, error) {
 	if file != "a.backup" {
 		return "", fault.New(fault.NotFound, "This last backup is not kept any more.")
 	}
-	f.asked = append(f.asked, "back "+file)
+	f.asked = append(f.asked, fmt.Sprint("back ", file, " ", withoutMedia))
 	return known, nil
 }
 
@@ -129,7 +129,8 @@ func TestSystemPage(t *testing.T) {
 	if got := b.post("/system/deleted/a.backup/forget"); got.header.Get("Location") != "/system" {
 		t.Errorf("forget: %d to %q", got.code, got.header.Get("Location"))
 	}
-	if want := "back a.backup,forget a.backup"; strings.Join(system.asked, ",") != want {
+	b.post("/system/deleted/a.backup/restore", "without_media", "yes")
+	if want := "back a.backup false,forget a.backup,back a.backup true"; strings.Join(system.asked, ",") != want {
 		t.Errorf("asked %q", system.asked)
 	}
 	// While the database server is away, the rest is of use.

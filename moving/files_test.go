@@ -318,7 +318,7 @@ func TestLastBackupHasFiles(t *testing.T) {
 	ok(t, in.Databases.Drop(t.Context(), id))
 	ok(t, os.RemoveAll(filepath.Join(in.Dir, "instances", string(id))))
 	ok(t, in.Store.RemoveInstance(t.Context(), id))
-	_, err = live.BringBack(t.Context(), filepath.Base(path))
+	_, err = live.BringBack(t.Context(), filepath.Base(path), false)
 	ok(t, err)
 	different(t, dump(t, in, id), want)
 	// Deleted once more, it is another backup that it leaves.

@@ -103,8 +103,9 @@ func noRoom(err error) error {
 	return fmt.Errorf("keep backup while it is read: %w", err)
 }
 
-// BringBack restores a number from its last backup, file being one of Kept.List's names.
-func (l *Live) BringBack(ctx context.Context, name string) (instances.ID, error) {
+// BringBack restores a number from its last backup, name being that of one of Kept.List's files;
+// pictures and files of messages can be left out.
+func (l *Live) BringBack(ctx context.Context, name string, withoutMedia bool) (instances.ID, error) {
 	k, err := l.kept(name)
 	if err != nil {
 		return "", err
@@ -114,7 +115,7 @@ func (l *Live) BringBack(ctx context.Context, name string) (instances.ID, error)
 		return "", fmt.Errorf("open last backup: %w", err)
 	}
 	defer file.Close()
-	return l.restore(ctx, file, l.Kept.Key, RestoreOptions{Only: k.ID, Beside: true})
+	return l.restore(ctx, file, l.Kept.Key, RestoreOptions{Only: k.ID, WithoutMedia: withoutMedia, Beside: true})
 }
 
 // Forget removes a last backup for good.

@@ -103,7 +103,7 @@ func TestLive(t *testing.T) {
 				t.Errorf("it was %+v, %v", was, err)
 			}
 			file := filepath.Base(kept[0].Path)
-			back(live.BringBack(ctx, file))
+			back(live.BringBack(ctx, file, false))
 			ok(t, live.Forget(file))
 			for what, err := range map[string]error{
 				"forgotten": live.Forget(file), "a path": live.Forget("../" + file), "nothing": live.Forget(""),

@@ -70,8 +70,8 @@ func (s system) Restore(ctx context.Context, backup io.Reader, passphrase, numbe
 }
 
 // BringBack also starts the number: what stopped it was its deletion.
-func (s system) BringBack(ctx context.Context, file string) (instances.ID, error) {
-	id, err := s.live.BringBack(ctx, file)
+func (s system) BringBack(ctx context.Context, file string, withoutMedia bool) (instances.ID, error) {
+	id, err := s.live.BringBack(ctx, file, withoutMedia)
 	if err == nil {
 		err = s.supervisor.Start(ctx, instances.Viewer{All: true}, id)
 	}
