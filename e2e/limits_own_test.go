@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,6 +60,21 @@ func TestLimitsOfOneNumber(t *testing.T) {
 	f.exceeds(0, f.pictures(0), "used more memory than one number may", 1, 2)
 	f.keeps(0, want)
 	f.limit(0, map[string]any{"memory_bytes": nil}, limits{Memory: 512 << 20, Log: 20 << 20, Disk: 10 << 30})
+
+	// Other limits of all numbers come with the next panel, to processes that run.
+	lines = f.lines()
+	was := f.now()
+	f.killed("--worker-memory-limit=256")
+	f.connected()
+	for i := range f.numbers {
+		f.keeps(i, limits{Memory: 256 << 20, Log: 20 << 20, Disk: 10 << 30})
+		if id := f.numbers[i].ID; f.now()[id].PID != was[id].PID {
+			t.Error("a number was started again for the sake of its limits")
+		}
+	}
+	if now := f.lines(); !maps.Equal(now, lines) {
+		t.Errorf("the connections were %v and are %v", lines, now)
+	}
 }
 
 // TestDiskLimitOfOneNumber fills the folder of a number until it may have no more: it stops,

@@ -28,14 +28,14 @@ func TestPanelKilled(t *testing.T) {
 
 // killed kills the panel and starts it again. It returns when the new process listens, with
 // the time at which that was started.
-func (f *fleet) killed() time.Time {
+func (f *fleet) killed(flags ...string) time.Time {
 	f.t.Helper()
 	if err := f.cmd.Process.Kill(); err != nil {
 		f.t.Fatal(err)
 	}
 	f.wait()
 	began := time.Now()
-	f.restart(f.panel.t)
+	f.restart(f.panel.t, flags...)
 	return began
 }
 

@@ -67,8 +67,19 @@ func large(n int64) string {
 }
 
 // LimitAll says what numbers are limited to that have no limit of their own. It has to be
-// called before anything else.
-func (k *Keeper) LimitAll(all instances.Limits) { k.limits = all }
+// called before anything else. Other limits than those of the last start are kept with what else
+// is for all numbers: so workers that run since then are told of them.
+func (k *Keeper) LimitAll(ctx context.Context, all instances.Limits) error {
+	k.limits = all
+	shared, err := k.Get(ctx, Shared)
+	if err != nil || shared.Limits == all {
+		return err
+	}
+	return k.Update(ctx, Shared, func(s *Settings) error {
+		s.Limits = all
+		return nil
+	})
+}
 
 // Limits are what a number is to keep to.
 func (k *Keeper) Limits(ctx context.Context, id instances.ID) (instances.Limits, error) {

@@ -59,7 +59,7 @@ func TestSetLimits(t *testing.T) {
 func TestLimitsOfOneNumber(t *testing.T) {
 	t.Parallel()
 	k, s := newKeeper(t)
-	k.LimitAll(instances.Limits{Memory: 512 << 20, Log: 20 << 20, Disk: 1 << 30})
+	ok(t, k.LimitAll(t.Context(), instances.Limits{Memory: 512 << 20, Log: 20 << 20, Disk: 1 << 30}))
 	ok(t, k.Update(t.Context(), id, func(s *settings.Settings) error {
 		return s.SetLimits(instances.Limits{Memory: 64 << 20, CPU: 50}, 0)
 	}))
@@ -75,9 +75,36 @@ func TestLimitsOfOneNumber(t *testing.T) {
 		t.Errorf("its worker is given %+v", copied.Limits)
 	}
 	next := keeper(t, s, "key")
-	next.LimitAll(instances.Limits{Memory: 1 << 30, Log: 4 << 20})
+	ok(t, next.LimitAll(t.Context(), instances.Limits{Memory: 1 << 30, Log: 4 << 20}))
 	want = instances.Limits{Memory: 64 << 20, CPU: 50, Log: 4 << 20}
 	if got, err := next.Limits(t.Context(), id); err != nil || got != want {
 		t.Errorf("with other limits of all it keeps to %+v, %v", got, err)
+	}
+}
+
+// A worker that runs learns of other limits of all numbers as it learns of everything else: by a
+// later revision. While they stay as they are, there is none.
+func TestLimitsOfAllNumbers(t *testing.T) {
+	t.Parallel()
+	k, s := newKeeper(t)
+	all := instances.Limits{Memory: 512 << 20, Log: 20 << 20}
+	ok(t, k.LimitAll(t.Context(), all))
+	ok(t, k.Update(t.Context(), settings.Shared, func(s *settings.Settings) error {
+		s.Webhooks = append(s.Webhooks, endpoint("a"))
+		return nil
+	}))
+	was := k.Revision(id)
+	next := keeper(t, s, "key")
+	ok(t, next.LimitAll(t.Context(), all))
+	if next.Revision(id) != was {
+		t.Error("the same limits are taken for other ones")
+	}
+	next = keeper(t, s, "key")
+	ok(t, next.LimitAll(t.Context(), instances.Limits{Memory: 1 << 30, Log: 20 << 20}))
+	if next.Revision(id) <= was {
+		t.Error("a worker that runs will not be told of other limits")
+	}
+	if got, err := next.Get(t.Context(), settings.Shared); err != nil || len(got.Webhooks) != 1 {
+		t.Errorf("what else is for all numbers became %+v, %v", got, err)
 	}
 }

@@ -31,8 +31,8 @@ type Settings struct {
 	Retention  Retention  `json:"retention,omitzero"`
 	Media      Media      `json:"media,omitzero"`
 
-	// Limits are those of this number alone, zero where those of all numbers hold; in a worker's
-	// copy they are complete.
+	// Limits are those of this number alone, zero where those of all numbers hold, or with Shared
+	// those of all; in a worker's copy they are complete.
 	Limits instances.Limits `json:"limits,omitzero"`
 
 	// Proxy is the URL of an HTTP or SOCKS5 proxy for everything that goes to WhatsApp, with

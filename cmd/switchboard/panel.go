@@ -121,7 +121,9 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, err
 	}
-	keeper.LimitAll(c.WorkerLimits)
+	if err := keeper.LimitAll(ctx, c.WorkerLimits); err != nil {
+		o.log.Warn("numbers that run are not told of other limits", "error", err)
+	}
 	last := keeping{moving.Installation{
 		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost), DiskLimit: c.WorkerLimits.Disk,
 	}, kept, o.log}
