@@ -25,7 +25,7 @@ func (a *Auth) RequireSecondStep(ctx context.Context, by User, roles []Role) err
 	}
 	for _, role := range roles {
 		if !role.Valid() {
-			return fault.InField("role", "Choose among the roles that there are.")
+			return fault.InField("roles", "Choose among the roles that there are.")
 		}
 	}
 	if by.Role != Owner {

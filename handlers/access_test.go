@@ -103,7 +103,7 @@ var apiRoutes = map[access]string{
 	makes: `POST /instances`,
 	manages: `
 		GET /users   POST /users   GET /users/{user}   PATCH /users/{user}   DELETE /users/{user}   POST /users/{user}/link
-		GET /groups   POST /groups   PUT /groups/{group}   DELETE /groups/{group}
+		GET /groups   POST /groups   PUT /groups/{group}   DELETE /groups/{group}   GET /second-step   PUT /second-step
 		GET /tokens   POST /tokens   DELETE /tokens/{token}   GET /audit   PATCH /instances/{id}/limits
 		GET /webhooks   POST /webhooks   GET /webhooks/{webhook}   PATCH /webhooks/{webhook}   DELETE /webhooks/{webhook}
 		POST /webhooks/{webhook}/reveal   POST /webhooks/{webhook}/rotate`,

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -93,5 +94,46 @@ func TestAdministratorRequiresNothingOfOwners(t *testing.T) {
 	}
 	if err := s.auth.RequireSecondStep(t.Context(), auth.User{Role: auth.Operator}, nil); err == nil {
 		t.Error("an operator may say it")
+	}
+}
+
+// Programs of administrators say the same, within the same bounds.
+func TestSecondStepByAPI(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	ask := func(token, method, body string) answer {
+		r := httptest.NewRequest(method, "http://panel.test/api/v1/second-step", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		o.handler.ServeHTTP(w, r)
+		return answer{w.Code, w.Header(), w.Body.String()}
+	}
+	for _, step := range []struct {
+		by           auth.Role
+		method, body string
+		code         int
+		has          string
+	}{
+		{auth.Owner, "GET", "", 200, `{"roles":[]}`},
+		{auth.Operator, "PUT", `{"roles":["operator"]}`, 403, "Only owners"},
+		{auth.Owner, "PUT", `{"roles":["owner","viewer","viewer"]}`, 200, `{"roles":["owner","viewer"]}`},
+		{auth.Administrator, "PUT", `{"roles":["operator"]}`, 200, `{"roles":["operator","owner"]}`},
+		{auth.Owner, "PUT", `{"roles":["king"]}`, 422, `"field":"roles"`},
+		{auth.Owner, "PUT", `{}`, 422, `"field":"roles"`},
+		{auth.Owner, "PUT", `{"roles":null}`, 422, `"field":"roles"`},
+		{auth.Administrator, "GET", "", 200, `{"roles":["operator","owner"]}`},
+		{auth.Owner, "PUT", `{"roles":[]}`, 200, `{"roles":[]}`},
+	} {
+		if got := ask(o.tokens[step.by], step.method, step.body); got.code != step.code || !strings.Contains(got.body, step.has) {
+			t.Errorf("%s %s by the %s: %d %s", step.method, step.body, step.by, got.code, got.body)
+		}
+	}
+	if got := ask(o.scoped[auth.Manage], "GET", ""); got.code != http.StatusForbidden {
+		t.Errorf("without the scope: %d", got.code)
+	}
+	ask(o.tokens[auth.Owner], "PUT", `{"roles":["operator"]}`)
+	if got := o.browsers[auth.Operator].get("/"); got.header.Get("Location") != "/account/security" {
+		t.Errorf("an operator without one sees %d", got.code)
 	}
 }

@@ -128,6 +128,8 @@ func newServer(o Options) *server {
 	s.mux.Patch("/users/{user}", s.answer(s.changePerson))
 	s.mux.Delete("/users/{user}", s.answer(s.removePerson))
 	s.mux.Post("/users/{user}/link", s.answer(s.makePasswordLink))
+	s.mux.Get("/second-step", s.answer(s.showSecondStep))
+	s.mux.Put("/second-step", s.answer(s.requireSecondStep))
 	s.mux.Get("/groups", s.answer(s.listGroups))
 	s.mux.Post("/groups", s.answer(s.saveGroup))
 	s.mux.Put("/groups/{group}", s.answer(s.saveGroup))

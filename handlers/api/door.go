@@ -100,7 +100,7 @@ func needs(r *http.Request) auth.Scope {
 		}
 	}
 	switch first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); first {
-	case "users", "groups", "tokens", "audit", "webhooks":
+	case "users", "second-step", "groups", "tokens", "audit", "webhooks":
 		return auth.Admin
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
