@@ -3,7 +3,6 @@ package messages
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 )
 
@@ -77,27 +76,4 @@ func (m *Messages) NoteHistory(ctx context.Context, p HistoryProgress) error {
 			clean(p.Type), p.Chats, p.Messages, p.Percent, milli(p.At))
 		return err
 	})
-}
-
-// History returns how far the phone's history has come in.
-func (m *Messages) History(ctx context.Context) ([]HistoryProgress, error) {
-	rows, err := m.db.QueryContext(ctx, `SELECT "type", "parts", "chats", "messages", "percent", "at" FROM "history" ORDER BY "type"`)
-	if err != nil {
-		return nil, fmt.Errorf("read the progress of the history: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []HistoryProgress
-	for rows.Next() {
-		var p HistoryProgress
-		var at int64
-		if err := rows.Scan(&p.Type, &p.Parts, &p.Chats, &p.Messages, &p.Percent, &at); err != nil {
-			return nil, fmt.Errorf("read the progress of the history: %w", err)
-		}
-		p.At = moment(at)
-		all = append(all, p)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read the progress of the history: %w", err)
-	}
-	return all, nil
 }

@@ -12,7 +12,7 @@ import (
 type Chat struct {
 	JID        string // without device; the phone-number form where known
 	LID        string // the hidden form of a chat with one person, "" where unknown
-	Name       string // the group's, or the person's as Person.Display has it; "" where unknown
+	Name       string // the group's, or the person's: that of the address book, their own, or that of their business; "" where unknown
 	LastAt     time.Time
 	Archived   bool
 	PinnedAt   time.Time // zero: not pinned

@@ -109,22 +109,6 @@ WHERE ("receipts"."delivered_at" = 0 AND excluded."delivered_at" <> 0)
 	OR ("receipts"."read_at" = 0 AND excluded."read_at" <> 0)
 	OR ("receipts"."played_at" = 0 AND excluded."played_at" <> 0)`
 
-// SetDelivery moves messages from me forward to d. Those that are there or further already,
-// and unknown ones, stay as they are; events go into the outbox if any moved.
-func (m *Messages) SetDelivery(ctx context.Context, chat string, ids []string, d Delivery, events ...Event) error {
-	ctx = m.brief(ctx)
-	return m.write(ctx, "set how far messages got", events, func(tx *sql.Tx) (moved bool, err error) {
-		for _, id := range ids {
-			one, err := advance(ctx, tx, chat, id, d)
-			if err != nil {
-				return false, err
-			}
-			moved = moved || one
-		}
-		return moved, nil
-	})
-}
-
 // Failed says that a message did not go out, and why, in words for a person.
 func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events ...Event) error {
 	return m.write(ctx, "note a failed message", events, func(tx *sql.Tx) (bool, error) {

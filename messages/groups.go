@@ -143,27 +143,6 @@ func saveMember(ctx context.Context, tx *sql.Tx, group string, member Member) er
 	return saveContact(ctx, tx, Person{JID: member.JID, LID: member.LID})
 }
 
-// Members returns who is in a group, as far as it is known, by their addresses.
-func (m *Messages) Members(ctx context.Context, group string) ([]Member, error) {
-	rows, err := m.db.QueryContext(ctx, `SELECT "jid", "lid", "role" FROM "members" WHERE "group" = $1 ORDER BY "jid"`, clean(group))
-	if err != nil {
-		return nil, fmt.Errorf("read members: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []Member
-	for rows.Next() {
-		var one Member
-		if err := rows.Scan(&one.JID, &one.LID, &one.Role); err != nil {
-			return nil, fmt.Errorf("read members: %w", err)
-		}
-		all = append(all, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read members: %w", err)
-	}
-	return all, nil
-}
-
 // KnowsGroups tells whether any group is stored.
 func (m *Messages) KnowsGroups(ctx context.Context) (known bool, err error) {
 	if err = m.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM "groups")`).Scan(&known); err != nil {

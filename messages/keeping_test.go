@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func texts(all []messages.Message) (out []string) {
 
 func testEdits(t *testing.T, open opener) {
 	t.Parallel()
-	m, _ := open(t)
+	m, db := open(t)
 	save(t, m, incoming("A", "one"),
 		about("E1", "A", messages.Edited, "two", ann, 10),
 		about("E3", "A", messages.Edited, "four", ann, 30),
@@ -57,13 +58,7 @@ func testEdits(t *testing.T, open opener) {
 	if at := all[2].EditedAt; !at.Equal(time.Unix(1_700_000_030, 0)) {
 		t.Errorf("edited at %v", at)
 	}
-	versions, err := m.Versions(t.Context(), ann, "A")
-	must(t, err)
-	var got []string
-	for _, v := range versions {
-		got = append(got, fmt.Sprint(v.Text, " ", v.At.Unix()-1_700_000_000))
-	}
-	if want := []string{"one 0", "two 10", "three 20"}; !slices.Equal(got, want) {
+	if got, want := earlier(t, db, "A"), []string{"one 0", "two 10", "three 20"}; !slices.Equal(got, want) {
 		t.Errorf("earlier texts are %q, want %q", got, want)
 	}
 }
@@ -91,7 +86,7 @@ func testRevocations(t *testing.T, open opener) {
 // of others never do.
 func testWhatCameBeforeItsMessage(t *testing.T, open opener) {
 	t.Parallel()
-	m, _ := open(t)
+	m, db := open(t)
 	admin := about("R2", "B", messages.Revoked, "", ben, 20)
 	admin.Admin = true
 	unread := incoming("D", "")
@@ -113,10 +108,8 @@ func testWhatCameBeforeItsMessage(t *testing.T, open opener) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	versions, err := m.Versions(t.Context(), ann, "A")
-	must(t, err)
-	if len(versions) != 2 || versions[0].Text != "one" || versions[1].Text != "two" {
-		t.Errorf("earlier texts are %+v", versions)
+	if got := earlier(t, db, "A"); len(got) != 2 || !strings.HasPrefix(got[0], "one ") || !strings.HasPrefix(got[1], "two ") {
+		t.Errorf("earlier texts are %q", got)
 	}
 }
 
@@ -179,7 +172,7 @@ func testReceipts(t *testing.T, open opener) {
 
 func testPolls(t *testing.T, open opener) {
 	t.Parallel()
-	m, _ := open(t)
+	m, db := open(t)
 	poll := incoming("P", "Lunch?")
 	poll.Kind, poll.Question = messages.Poll, &messages.Question{Text: "Lunch?", Options: []string{"yes", "no"}, Selectable: 1}
 	ballot := func(id, voter string, second int, options ...string) messages.Message {
@@ -193,10 +186,9 @@ func testPolls(t *testing.T, open opener) {
 	if !reflect.DeepEqual(got.Question, poll.Question) {
 		t.Errorf("got %+v", got.Question)
 	}
-	votes, err := m.Votes(t.Context(), ann, "P")
-	must(t, err)
-	if len(votes) != 2 || !slices.Equal(votes[0].Options, []string{"no"}) || len(votes[1].Options) != 0 || len(latest(t, m)) != 1 {
-		t.Errorf("got %+v", votes)
+	votes := values(t, db, `SELECT "voter" || ' ' || "options" FROM "votes" WHERE "chat" = $1 AND "id" = 'P' ORDER BY "at"`, ann)
+	if want := []string{ben + ` ["no"]`, ann + " []"}; !slices.Equal(votes, want) || len(latest(t, m)) != 1 {
+		t.Errorf("got %q", votes)
 	}
 }
 
@@ -467,6 +459,27 @@ func testExpiry(t *testing.T, open opener) {
 	}
 }
 
+// values returns what the query selects, one text a row.
+func values(t *testing.T, db *sql.DB, query string, args ...any) (all []string) {
+	t.Helper()
+	rows, err := db.Query(query, args...)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		must(t, rows.Scan(&s))
+		all = append(all, s)
+	}
+	must(t, rows.Err())
+	return all
+}
+
+// earlier returns the texts that a message of Ann's had before, each with its second.
+func earlier(t *testing.T, db *sql.DB, id string) []string {
+	t.Helper()
+	return values(t, db, `SELECT "text" || ' ' || CAST("at" / 1000 - 1700000000 AS TEXT) FROM "edits" WHERE "chat" = $1 AND "id" = $2 ORDER BY "at"`, ann, id)
+}
+
 func exec(db *sql.DB, query string, args ...any) error {
 	_, err := db.Exec(query, args...)
 	return err
@@ -474,42 +487,37 @@ func exec(db *sql.DB, query string, args ...any) error {
 
 func testPeople(t *testing.T, open opener) {
 	t.Parallel()
-	m, _ := open(t)
+	m, db := open(t)
 	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ann, LID: "77@lid", Name: "Ann"}, {JID: ben, PushName: "ben"}, {JID: "88@lid", LID: "88@lid"}}))
-	all, total, err := m.People(t.Context(), "", 2, 1)
-	must(t, err)
-	if total != 3 || len(all) != 2 || all[0].Display() != "Ann" || all[1].Display() != "ben" {
-		t.Errorf("got %+v of %d", all, total)
+	people := `SELECT "jid" || ' ' || "lid" || ' ' || "name" || "push_name" FROM "contacts" ORDER BY "jid"`
+	if got, want := values(t, db, people), []string{ann + " 77@lid Ann", ben + "  ben", "88@lid 88@lid "}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
-	for _, address := range []string{ann, "77@lid"} {
-		if p, err := m.Person(t.Context(), address); err != nil || p.JID != ann || p.LID != "77@lid" {
-			t.Errorf("%s is %+v, %v", address, p, err)
-		}
-	}
-	if p, err := m.Person(t.Context(), "99@lid"); err != nil || p != (messages.Person{}) {
-		t.Errorf("nobody is %+v, %v", p, err)
+	// What is empty leaves what is stored.
+	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ann, PushName: "ann"}}))
+	if got := values(t, db, people); got[0] != ann+" 77@lid Annann" {
+		t.Errorf("got %q", got)
 	}
 }
 
 func testGroups(t *testing.T, open opener) {
 	t.Parallel()
-	m, _ := open(t)
+	m, db := open(t)
 	g := messages.GroupInfo{JID: group, Name: "Family", Ephemeral: time.Hour, Members: []messages.Member{{JID: ann, LID: "77@lid", Role: "superadmin"}, {JID: ben}}}
 	must(t, m.SaveGroup(t.Context(), g))
 	name := "Friends"
 	must(t, m.ChangeGroup(t.Context(), messages.GroupChange{JID: group, Name: &name, Joined: []messages.Member{{JID: ben, Role: "admin"}, {JID: self}}, Left: []messages.Member{{JID: ann}}}))
-	members, err := m.Members(t.Context(), group)
-	must(t, err)
-	if want := []messages.Member{{JID: ben, Role: "admin"}, {JID: self}}; !reflect.DeepEqual(members, want) {
-		t.Errorf("got %+v", members)
+	members := values(t, db, `SELECT "jid" || "lid" || ' ' || "role" FROM "members" WHERE "group" = $1 ORDER BY "jid"`, group)
+	if want := []string{ben + " admin", self + " "}; !slices.Equal(members, want) {
+		t.Errorf("got %q", members)
 	}
 	chats, _, err := m.Chats(t.Context(), messages.ChatFilter{JID: group})
 	must(t, err)
 	if c := chats[0]; c.Name != "Friends" || c.Ephemeral != time.Hour {
 		t.Errorf("got %+v", c)
 	}
-	if p, err := m.Person(t.Context(), "77@lid"); err != nil || p.JID != ann {
-		t.Errorf("a member's addresses are no pair: %+v, %v", p, err)
+	if got := values(t, db, `SELECT "jid" FROM "contacts" WHERE "lid" = '77@lid'`); !slices.Equal(got, []string{ann}) {
+		t.Errorf("a member's addresses are no pair: %q", got)
 	}
 }
 
@@ -530,11 +538,18 @@ func testCalls(t *testing.T, open opener) {
 	if got := events(); len(got) != 1 {
 		t.Errorf("got %q", got)
 	}
+}
+
+func testHistory(t *testing.T, open opener) {
+	t.Parallel()
+	m, db := open(t)
 	for range 2 {
-		must(t, m.NoteHistory(t.Context(), messages.HistoryProgress{Type: "RECENT", Chats: 2, Messages: 10, Percent: 50, At: end}))
+		must(t, m.NoteHistory(t.Context(), messages.HistoryProgress{Type: "RECENT", Chats: 2, Messages: 10, Percent: 50, At: time.Unix(1_700_000_000, 0)}))
 	}
-	if h, err := m.History(t.Context()); err != nil || len(h) != 1 || h[0].Parts != 2 || h[0].Messages != 20 || h[0].Percent != 50 {
-		t.Errorf("got %+v, %v", h, err)
+	var parts, count, percent int
+	must(t, db.QueryRow(`SELECT "parts", "messages", "percent" FROM "history" WHERE "type" = 'RECENT'`).Scan(&parts, &count, &percent))
+	if parts != 2 || count != 20 || percent != 50 {
+		t.Errorf("got %d parts with %d messages, %d %%", parts, count, percent)
 	}
 }
 
@@ -635,8 +650,8 @@ func testMerging(t *testing.T, open opener) {
 	if p, err := m.Progress(t.Context(), ann, "mine"); err != nil || len(p.People) != 1 || p.People[0].Person != ann {
 		t.Errorf("got %+v, %v", p, err)
 	}
-	if v, err := m.Versions(t.Context(), ann, "picture"); err != nil || len(v) != 1 {
-		t.Errorf("got %+v, %v", v, err)
+	if got := earlier(t, db, "picture"); len(got) != 1 {
+		t.Errorf("got %q", got)
 	}
 	chats, total, err := m.Chats(t.Context(), messages.ChatFilter{})
 	must(t, err)

@@ -54,7 +54,6 @@ type Message struct {
 	Starred   bool
 	EditedAt  time.Time // zero: never
 	RevokedAt time.Time // taken back by its sender or by an administrator
-	DeletedAt time.Time // deleted on this account alone
 	Reactions []Reacted // in the order of their times
 	Call      *Call     // of a message of kind Called
 	StoredAt  time.Time

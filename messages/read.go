@@ -31,7 +31,7 @@ const fromMessages = ` FROM "messages" m
 
 const messageColumns = `m."chat", m."id", m."sender", m."sender_lid", m."sender_name", m."from_me", m."kind", m."target", m."at",
 	m."status", m."reason", m."quoted", m."quoted_sender", m."quoted_text", m."mentions", m."forwarded", m."view_once", m."starred",
-	m."edited_at", m."revoked_at", m."deleted_at", m."seq",
+	m."edited_at", m."revoked_at", m."seq",
 	coalesce(nullif(p."name", ''), nullif(p."push_name", ''), nullif(p."business_name", ''), m."sender_name"),
 	l."video", l."ended_at", l."outcome", ` + mediaColumns
 
@@ -167,70 +167,6 @@ func (m *Messages) question(ctx context.Context, msg *Message) error {
 	return nil
 }
 
-// Voter is what somebody chose in a poll.
-type Voter struct {
-	Person  string
-	Options []string // none: took their vote back
-	At      time.Time
-}
-
-// Votes returns who chose what in a poll.
-func (m *Messages) Votes(ctx context.Context, chat, id string) ([]Voter, error) {
-	rows, err := m.db.QueryContext(ctx, `SELECT "voter", "options", "at" FROM "votes" WHERE "chat" = $1 AND "id" = $2 ORDER BY "at", "voter"`, clean(chat), clean(id))
-	if err != nil {
-		return nil, fmt.Errorf("read votes: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []Voter
-	for rows.Next() {
-		var v Voter
-		var options string
-		var at int64
-		err := rows.Scan(&v.Person, &options, &at)
-		if err == nil {
-			err = json.Unmarshal([]byte(options), &v.Options)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read votes: %w", err)
-		}
-		v.At = moment(at)
-		all = append(all, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read votes: %w", err)
-	}
-	return all, nil
-}
-
-// Version is a text that a message had before it was edited.
-type Version struct {
-	Text string
-	At   time.Time
-}
-
-// Versions returns the earlier texts of a message, the first one first.
-func (m *Messages) Versions(ctx context.Context, chat, id string) ([]Version, error) {
-	rows, err := m.db.QueryContext(ctx, `SELECT "text", "at" FROM "edits" WHERE "chat" = $1 AND "id" = $2 ORDER BY "at", "edit"`, clean(chat), clean(id))
-	if err != nil {
-		return nil, fmt.Errorf("read earlier texts: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []Version
-	for rows.Next() {
-		var v Version
-		var at int64
-		if err := rows.Scan(&v.Text, &at); err != nil {
-			return nil, fmt.Errorf("read earlier texts: %w", err)
-		}
-		v.At = moment(at)
-		all = append(all, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read earlier texts: %w", err)
-	}
-	return all, nil
-}
-
 // SentRaw returns the protobuf of a message from me, so that it can be sent once more to a
 // device that could not read it; nil if there is none with that id in chat.
 func (m *Messages) SentRaw(ctx context.Context, chat, id string) ([]byte, error) {
@@ -245,15 +181,6 @@ func (m *Messages) SentRaw(ctx context.Context, chat, id string) ([]byte, error)
 		return nil, fmt.Errorf("read a sent message: %w", err)
 	}
 	return raw, nil
-}
-
-// Undecryptable counts the messages that came and could not be decrypted yet.
-func (m *Messages) Undecryptable(ctx context.Context) (n int, err error) {
-	err = m.db.QueryRowContext(ctx, `SELECT count(*) FROM "messages" WHERE "kind" = 'undecryptable'`).Scan(&n)
-	if err != nil {
-		return 0, fmt.Errorf("count undecryptable messages: %w", err)
-	}
-	return n, nil
 }
 
 // query reads messages with their reactions.
@@ -278,7 +205,7 @@ func (m *Messages) rows(ctx context.Context, query string, args ...any) ([]Messa
 	all := []Message{}
 	for rows.Next() {
 		var msg Message
-		var at, edited, revoked, deleted, seq int64
+		var at, edited, revoked, seq int64
 		var mentions string
 		var video sql.NullBool
 		var ended sql.NullInt64
@@ -287,12 +214,12 @@ func (m *Messages) rows(ctx context.Context, query string, args ...any) ([]Messa
 		err := rows.Scan(append([]any{
 			&msg.Text, &msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe, &msg.Kind, &msg.Target, &at,
 			&msg.Status, &msg.Reason, &msg.Quoted, &msg.QuotedSender, &msg.QuotedText, &mentions, &msg.Forwarded, &msg.ViewOnce, &msg.Starred,
-			&edited, &revoked, &deleted, &seq, &msg.Name, &video, &ended, &outcome,
+			&edited, &revoked, &seq, &msg.Name, &video, &ended, &outcome,
 		}, media.places()...)...)
 		if err != nil {
 			return nil, err
 		}
-		msg.At, msg.EditedAt, msg.RevokedAt, msg.DeletedAt = time.UnixMilli(at), moment(edited), moment(revoked), moment(deleted)
+		msg.At, msg.EditedAt, msg.RevokedAt = time.UnixMilli(at), moment(edited), moment(revoked)
 		msg.StoredAt = msg.At
 		if seq > earliestSeq {
 			msg.StoredAt = time.UnixMicro(seq)
