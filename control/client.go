@@ -35,12 +35,9 @@ type Client struct {
 	transport *http.Transport
 }
 
-// Dial returns a client for the worker behind socket. It connects when it is first asked.
-func Dial(socket, token string) *Client { return DialProcess(socket, token, 0) }
-
-// DialProcess is Dial for a worker whose pid is known: the token is given to no other
-// process that may have put its socket there.
-func DialProcess(socket, token string, pid int) *Client {
+// Dial returns a client for the worker with that pid behind socket. It connects when it is first
+// asked, and gives the token to no other process that may have put its socket there.
+func Dial(socket, token string, pid int) *Client {
 	return &Client{token: token, transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

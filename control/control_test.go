@@ -117,7 +117,7 @@ func TestCallsReachTheWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorker()
 	socket, _ := serve(t, t.TempDir(), w)
-	c, ctx := DialProcess(socket, token, os.Getpid()), t.Context()
+	c, ctx := Dial(socket, token, os.Getpid()), t.Context()
 
 	if err := errors.Join(c.Pair(ctx), c.AnswerPasskey(ctx, []byte(`{"id":"x"}`)), c.ConfirmPasskey(ctx),
 		c.Logout(ctx), c.Reconnect(ctx), c.Configure(ctx, []byte(`{"revision":7}`)), c.Stop(ctx)); err != nil {
@@ -158,7 +158,7 @@ func TestFaultsTravel(t *testing.T) {
 	t.Parallel()
 	w := newWorker()
 	socket, _ := serve(t, t.TempDir(), w)
-	c := Dial(socket, token)
+	c := Dial(socket, token, os.Getpid())
 	for kind := range words {
 		w.err = &fault.Error{Kind: kind, Message: "No.", Field: "to", Err: errors.New("cause")}
 		err := c.Pair(t.Context())
@@ -181,7 +181,7 @@ func TestATokenIsNeeded(t *testing.T) {
 	w.api = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("reached without a token") })
 	socket, _ := serve(t, t.TempDir(), w)
 	for _, wrong := range []string{"", "x", token + "x", strings.ToUpper(token)} {
-		c := Dial(socket, wrong)
+		c := Dial(socket, wrong, os.Getpid())
 		if err := c.Pair(t.Context()); fault.KindOf(err) != fault.Unauthenticated {
 			t.Errorf("token %q: %v", wrong, err)
 		}
@@ -207,7 +207,7 @@ func TestATokenIsNeeded(t *testing.T) {
 func TestAnotherProcessDoesNotGetTheToken(t *testing.T) {
 	t.Parallel()
 	socket, _ := serve(t, t.TempDir(), newWorker())
-	if err := DialProcess(socket, token, os.Getppid()).Pair(t.Context()); fault.KindOf(err) != fault.Unavailable {
+	if err := Dial(socket, token, os.Getppid()).Pair(t.Context()); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("got %v", err)
 	}
 }
@@ -237,7 +237,7 @@ func TestAVeryLongFolder(t *testing.T) {
 		t.Fatalf("the folder has %d bytes only", len(dir))
 	}
 	socket, stop := serve(t, dir, newWorker())
-	if err := Dial(socket, token).Pair(t.Context()); err != nil {
+	if err := Dial(socket, token, os.Getpid()).Pair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(socket)
@@ -250,14 +250,14 @@ func TestAVeryLongFolder(t *testing.T) {
 	}
 	again := newWorker()
 	socket, _ = serve(t, dir, again)
-	if err := Dial(socket, token).Pair(t.Context()); err != nil || len(again.asked) != 1 {
+	if err := Dial(socket, token, os.Getpid()).Pair(t.Context()); err != nil || len(again.asked) != 1 {
 		t.Errorf("the second socket: %v, asked %v", err, again.asked)
 	}
 }
 
 func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	err := Dial(filepath.Join(t.TempDir(), SocketName), token).Pair(t.Context())
+	err := Dial(filepath.Join(t.TempDir(), SocketName), token, os.Getpid()).Pair(t.Context())
 	if fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("no socket: %v", err)
 	}
@@ -273,7 +273,7 @@ func TestACallerMayGiveUp(t *testing.T) {
 	socket, _ := serve(t, t.TempDir(), w)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := Dial(socket, token).Pair(ctx); fault.KindOf(err) != fault.Unavailable || !errors.Is(err, context.DeadlineExceeded) {
+	if err := Dial(socket, token, os.Getpid()).Pair(ctx); fault.KindOf(err) != fault.Unavailable || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -292,7 +292,7 @@ func TestAPIForwardsEverything(t *testing.T) {
 	socket, _ := serve(t, t.TempDir(), w)
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPatch, "https://panel/chat/a%2Fb@s.whatsapp.net/pin?x=1&y", strings.NewReader("body"))
 	r.Header.Set("Authorization", "Bearer client")
-	res, err := Dial(socket, token).API().RoundTrip(r)
+	res, err := Dial(socket, token, os.Getpid()).API().RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -27,7 +28,7 @@ func TestReportsStream(t *testing.T) {
 	socket, stop := serve(t, dir, w)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	reports := Dial(socket, token).Reports(ctx)
+	reports := Dial(socket, token, os.Getpid()).Reports(ctx)
 	if got := <-reports; !reflect.DeepEqual(got, first) {
 		t.Errorf("first report %+v", got)
 	}
@@ -54,7 +55,7 @@ func TestReportsStream(t *testing.T) {
 func TestReportsWaitForASocket(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	reports := Dial(filepath.Join(dir, SocketName), token).Reports(t.Context())
+	reports := Dial(filepath.Join(dir, SocketName), token, os.Getpid()).Reports(t.Context())
 	w := newWorker()
 	w.set(instances.Report{Status: instances.Starting})
 	serve(t, dir, w)

@@ -48,8 +48,8 @@ func Listen(dir string) (net.Listener, error) {
 	return l, nil
 }
 
-// connect opens a connection to socket. When pid is not 0, the process that listens has to
-// be that one: the token is not for anybody else.
+// connect opens a connection to socket. The process that listens has to be that one: the token
+// is not for anybody else.
 func connect(ctx context.Context, socket string, pid int) (net.Conn, error) {
 	var conn net.Conn
 	dir, name := filepath.Split(socket)
@@ -60,9 +60,6 @@ func connect(ctx context.Context, socket string, pid int) (net.Conn, error) {
 	})
 	if err != nil {
 		return nil, err
-	}
-	if pid == 0 {
-		return conn, nil
 	}
 	cred, err := peer(conn)
 	if err == nil && int(cred.Pid) != pid {

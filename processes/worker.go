@@ -51,7 +51,7 @@ var _ instances.Worker = (*worker)(nil)
 
 func newWorker(dir string, note record, handle *os.File, child *exec.Cmd, group *cgroups.Group) *worker {
 	w := &worker{
-		Client: control.DialProcess(filepath.Join(dir, control.SocketName), note.Token, note.PID),
+		Client: control.Dial(filepath.Join(dir, control.SocketName), note.Token, note.PID),
 		dir:    dir,
 		facts:  instances.Facts{PID: note.PID, Port: note.Port, Version: note.Version, StartedAt: note.StartedAt},
 		handle: handle, child: child, group: group, exited: make(chan struct{}),

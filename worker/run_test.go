@@ -90,7 +90,7 @@ func beWorker(probes []string) control.ExitCode {
 
 // probe misbehaves in a worker that runs, or tries to.
 func probe(doc control.StartDocument, what string, args []string) {
-	<-control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token).Reports(context.Background())
+	<-control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token, os.Getpid()).Reports(context.Background())
 	switch what {
 	case "confined":
 		probeConfined(doc, args[0], args[1])
@@ -115,8 +115,7 @@ func process(t *testing.T, doc control.StartDocument, change func(*exec.Cmd)) *r
 	text, err := json.Marshal(doc)
 	must(t, err)
 	r := &running{
-		doc: doc, client: control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token),
-		cmd: exec.Command("/proc/self/exe", "worker"), code: make(chan control.ExitCode, 1),
+		doc: doc, cmd: exec.Command("/proc/self/exe", "worker"), code: make(chan control.ExitCode, 1),
 	}
 	var said bytes.Buffer
 	r.cmd.Env, r.cmd.Stdin, r.cmd.Stderr = []string{}, bytes.NewReader(text), &said
@@ -124,6 +123,7 @@ func process(t *testing.T, doc control.StartDocument, change func(*exec.Cmd)) *r
 		change(r.cmd)
 	}
 	must(t, r.cmd.Start())
+	r.client = control.Dial(filepath.Join(doc.Dir, control.SocketName), doc.Token, r.cmd.Process.Pid)
 	t.Cleanup(func() {
 		r.stop()
 		r.ended(t)
