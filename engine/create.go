@@ -36,22 +36,3 @@ func (f File) Remove() error {
 	}
 	return nil
 }
-
-// Replace puts the closed database other in the place of this one, which nobody has open.
-// Killed at any moment, it leaves one or the other.
-func (f File) Replace(other File) error {
-	// A log of the old database must never meet the new one.
-	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
-		if err := os.Remove(f.Path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("replace database: %w", err)
-		}
-	}
-	if err := os.Rename(other.Path, f.Path); err != nil {
-		return fmt.Errorf("replace database: %w", err)
-	}
-	dir, err := os.Open(filepath.Dir(f.Path))
-	if err != nil {
-		return fmt.Errorf("replace database: %w", err)
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}

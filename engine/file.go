@@ -85,9 +85,6 @@ func (f File) URI() string {
 	return u.String()
 }
 
-// ReadOnlyURI names the file for SQLite's ATTACH, for reading only.
-func (f File) ReadOnlyURI() string { return f.dsn("ro", nil) }
-
 // settings make a database safe (a crash of the process loses nothing, one of the machine
 // at most the last commits, none of them half) and small (up to a megabyte of pages per
 // connection). Statements stay prepared while their connection lasts. Transactions take the write lock at once, because one that reads first and

@@ -180,12 +180,12 @@ func TestSnapshot(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), `INSERT INTO "t" VALUES (3)`); err != nil {
 		t.Fatal(err)
 	}
-	if sums, err := tables.Summed(t.Context(), s, engine.SQLite); err != nil || sums.Rows() != 2 {
-		t.Errorf("%d rows, %v", sums.Rows(), err)
+	if sums, err := tables.Summed(t.Context(), s, engine.SQLite); err != nil || sums["t"].Rows != 2 {
+		t.Errorf("%d rows, %v", sums["t"].Rows, err)
 	}
 	s.Only = func(tables.Table) (string, any) { return "k", 2 }
-	if sums, err := tables.Summed(t.Context(), s, engine.SQLite); err != nil || sums.Rows() != 1 {
-		t.Errorf("%d rows with one value, %v", sums.Rows(), err)
+	if sums, err := tables.Summed(t.Context(), s, engine.SQLite); err != nil || sums["t"].Rows != 1 {
+		t.Errorf("%d rows with one value, %v", sums["t"].Rows, err)
 	}
 	s.Close()
 	ctx, cancel := context.WithCancel(t.Context())

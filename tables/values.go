@@ -184,12 +184,3 @@ func SumsFor(all []Table) Sums {
 	}
 	return sums
 }
-
-// Rows counts all.
-func (s Sums) Rows() int64 {
-	var n int64
-	for _, sum := range s {
-		n += sum.Rows
-	}
-	return n
-}

@@ -71,13 +71,6 @@ func (s *Session) SetGroupAnnounce(ctx context.Context, id string, announce bool
 	})
 }
 
-// SetGroupApproval says whether an admin has to approve who joins by link.
-func (s *Session) SetGroupApproval(ctx context.Context, id string, approval bool) error {
-	return s.inGroup(ctx, id, func(ctx context.Context, a *account, jid types.JID) error {
-		return a.client.SetGroupJoinApprovalMode(ctx, jid, approval)
-	})
-}
-
 // InviteLink returns a group's invite link; with reset a new one, and the old one is void.
 func (s *Session) InviteLink(ctx context.Context, id string, reset bool) (link string, err error) {
 	err = s.inGroup(ctx, id, func(ctx context.Context, a *account, jid types.JID) error {

@@ -35,7 +35,6 @@ const patience = 10 * time.Minute
 // Numbers is the part of the supervisor that keeps the list.
 type Numbers interface {
 	List(v instances.Viewer) []instances.Instance
-	Get(v instances.Viewer, id instances.ID) (instances.Instance, error)
 	Create(ctx context.Context, v instances.Viewer, in instances.New) (instances.Instance, error)
 	Delete(ctx context.Context, v instances.Viewer, id instances.ID) error
 	// Changed is closed at the next change of that number, and nil without one.

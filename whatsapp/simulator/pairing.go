@@ -69,20 +69,6 @@ func (n *Network) PendingDevice(ref string) (PendingDevice, bool) {
 	return PendingDevice{Ref: ref, NoisePub: p.noise, IdentityPub: p.identity, RegistrationID: p.registration, Platform: p.platform}, true
 }
 
-// PendingDevices lists the clients that wait to be paired, each with the ref of its first
-// code.
-func (n *Network) PendingDevices() []PendingDevice {
-	n.connMu.Lock()
-	defer n.connMu.Unlock()
-	var out []PendingDevice
-	for ref, c := range n.refs {
-		if p := c.pairing; p.refs[0] == ref {
-			out = append(out, PendingDevice{Ref: ref, NoisePub: p.noise, IdentityPub: p.identity, RegistrationID: p.registration, Platform: p.platform})
-		}
-	}
-	return out
-}
-
 func (n *Network) pending(ref string) (*connection, *pairing, error) {
 	n.connMu.Lock()
 	defer n.connMu.Unlock()

@@ -102,12 +102,3 @@ func (p *Phone) chatOf(ctx context.Context, chat types.JID) string {
 	}
 	return p.person(ctx, chat)
 }
-
-// PersonAt returns the number behind an address, as it stands in Detail.Mentions.
-func (p *Phone) PersonAt(ctx context.Context, address string) string {
-	jid, err := types.ParseJID(address)
-	if err != nil {
-		return ""
-	}
-	return p.person(ctx, jid)
-}
