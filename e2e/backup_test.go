@@ -93,6 +93,8 @@ func backupInThePanel(t *testing.T, database ...string) {
 	phone := network.addPhone(own, "Ada")
 	p, api := startPanelWithToken(t, network, database...)
 	inst := api.pair(api.create("Bakery").ID, phone)
+	api.send(inst.ID, other.number, "hello")
+	other.receives(phone.number, "hello")
 	other.send(phone.number, "before")
 	poll(t, "the message is stored", func() bool { return p.talk(inst).in["before"] == 1 }, nil)
 
@@ -106,6 +108,10 @@ func backupInThePanel(t *testing.T, database ...string) {
 		t.Errorf("beside the number itself, restoring says %q", wrong.reads("form-error"))
 	}
 
+	for _, text := range []string{"since 1", "since 2"} { // which are not in the backup
+		api.send(inst.ID, other.number, text)
+		other.receives(phone.number, text)
+	}
 	// In another installation, on files, it goes on where it was. Here it must not run any more.
 	api.call(http.MethodPost, "/instances/"+inst.ID+"/stop", nil, http.StatusOK, nil)
 	api.becomes(inst.ID, "stopped")
@@ -120,6 +126,8 @@ func backupInThePanel(t *testing.T, database ...string) {
 		t.Fatalf("restoring leads to %q", id)
 	}
 	moved := there.becomes(inst.ID, "connected")
+	there.send(moved.ID, other.number, "from there")
+	other.receives(phone.number, "from there")
 	other.send(phone.number, "there")
 	poll(t, "the message is stored there", func() bool { return elsewhere.talk(moved).in["there"] == 1 }, nil)
 	if n := elsewhere.talk(moved).in["before"]; n != 1 || len(phone.state().Companions) != 1 {

@@ -93,6 +93,7 @@ func TestRoundTrip(t *testing.T) {
 					if got := dump(t, next, id); !reflect.DeepEqual(got, want[id]) {
 						different(t, got, want[id])
 					}
+					rewound(t, next, id)
 				}
 				compareRecords(t, next, records)
 				if s, err := next.Settings.Get(t.Context(), settings.Shared); err != nil || s.Region != "of all" {

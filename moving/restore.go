@@ -13,8 +13,10 @@ import (
 	"switchboard/auth"
 	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/isolation"
 	"switchboard/settings"
 	"switchboard/tables"
+	"switchboard/whatsapp/keystore"
 )
 
 // RestoreOptions is what Restore is to do.
@@ -284,6 +286,11 @@ func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planne
 			if err := in.fill(ctx, part, main, c.Version, access); err != nil {
 				return err
 			}
+			if part.Name == archive.Keys {
+				if err := rewind(ctx, access); err != nil {
+					return err
+				}
+			}
 			told(map[string]string{archive.Keys: KeysCopied, archive.Main: MainCopied}[part.Name])
 		}
 		if r.Header.Format >= archive.WithFiles {
@@ -303,6 +310,15 @@ func (in Installation) restore(ctx context.Context, r *archive.Reader, p *planne
 		}
 		return in.set(ctx, p.inst.ID, p.settings)
 	}, told)
+}
+
+// rewind prepares keys that may be older than what the number has sent.
+func rewind(ctx context.Context, access instances.Access) error {
+	db, _, err := isolation.OpenKeys(ctx, access)
+	if err != nil {
+		return err
+	}
+	return errors.Join(keystore.Rewind(ctx, db, access.Engine), db.Close())
 }
 
 // settle gives a number that is new here an owner and a port.

@@ -31,7 +31,7 @@ import (
 	"switchboard/settings"
 	"switchboard/store"
 	"switchboard/tables"
-	_ "switchboard/whatsapp/serial" // sets up the library's logger before tests race to do it
+	"switchboard/whatsapp/serial" // also sets up the library's logger before tests race to do it
 )
 
 func TestMain(m *testing.M) {
@@ -316,6 +316,9 @@ func dump(t testing.TB, in moving.Installation, id instances.ID) map[string][]st
 		ok(t, s.Each(t.Context(), func(table tables.Table, row []any) error {
 			named := make([]string, len(row))
 			for i, c := range table.Columns {
+				if session, is := row[i].([]byte); is && c.Name == "session" {
+					row[i] = bytes.TrimLeft(session, serial.Rewound) // see rewound
+				}
 				named[i] = fmt.Sprintf("%s=%T %q", c.Name, row[i], fmt.Sprint(row[i]))
 			}
 			all[table.Name] = append(all[table.Name], sortedLine(named))
@@ -329,6 +332,22 @@ func dump(t testing.TB, in moving.Installation, id instances.ID) map[string][]st
 		sortLines(all[name])
 	}
 	return all
+}
+
+// rewound demands that no session of a number is written in as it is.
+func rewound(t testing.TB, in moving.Installation, id instances.ID) {
+	t.Helper()
+	access, err := in.Databases.Access(t.Context(), id)
+	ok(t, err)
+	db, err := isolation.OpenReadOnly(t.Context(), access.Engine, access.Keys)
+	ok(t, err)
+	defer func() { _ = db.Close() }()
+	var all, marked int
+	ok(t, db.QueryRowContext(t.Context(), `SELECT count(*), count(CASE WHEN substr("session", 1, 1) = $1 THEN 1 END) FROM "whatsmeow_sessions"`,
+		[]byte(serial.Rewound)).Scan(&all, &marked))
+	if all == 0 || marked != all {
+		t.Errorf("%d of %d sessions are those of a backup", marked, all)
+	}
 }
 
 func quiet(moving.Step) {}

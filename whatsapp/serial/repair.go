@@ -39,7 +39,9 @@ func repair(loaded, stepped []byte) ([]byte, error) {
 			untouched[key] = s
 		}
 	}
-	delete(untouched, string(after.SessionState.SenderBaseKey))
+	fitted := string(after.SessionState.SenderBaseKey)
+	known := untouched[fitted] != nil
+	delete(untouched, fitted)
 	previous := []*record.StateStructure{}
 	for _, s := range after.PreviousStates {
 		key := string(s.SenderBaseKey)
@@ -49,5 +51,9 @@ func repair(loaded, stepped []byte) ([]byte, error) {
 		}
 	}
 	after.PreviousStates = previous
-	return serializer.Serialize(after), nil
+	session := serializer.Serialize(after)
+	if known && rewound(loaded) {
+		session = append([]byte(Rewound), session...)
+	}
+	return session, nil
 }

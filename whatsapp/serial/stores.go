@@ -34,11 +34,20 @@ func (s *sessions) HasSession(ctx context.Context, address string) (has bool, er
 		has, err = s.SessionStore.HasSession(ctx, address)
 		return err
 	})
+	if h := s.guard.holdOf(ctx); !has || err != nil || h != nil && h.keep {
+		return has, err
+	}
+	err = s.guard.try(ctx, func() error {
+		session, err := s.SessionStore.GetSession(ctx, address)
+		has = !rewound(session)
+		return err
+	})
 	return has, err
 }
 
 func (s *sessions) GetManySessions(ctx context.Context, addresses []string) (found map[string][]byte, err error) {
-	if h := s.guard.holdOf(ctx); h != nil {
+	h := s.guard.holdOf(ctx)
+	if h != nil {
 		h.ask(addresses)
 	}
 	err = s.guard.read(ctx, addresses, func() error {
@@ -48,6 +57,9 @@ func (s *sessions) GetManySessions(ctx context.Context, addresses []string) (fou
 			}
 		}
 		found, err = s.SessionStore.GetManySessions(ctx, addresses)
+		if h != nil {
+			h.unsendable(found)
+		}
 		return err
 	})
 	return found, err
@@ -75,7 +87,11 @@ func (s *sessions) write(ctx context.Context, address string, session []byte) er
 func (s *sessions) PutManySessions(ctx context.Context, all map[string][]byte) error {
 	h := s.guard.holdOf(ctx)
 	if h != nil {
-		if err := h.reached(all); err != nil {
+		err := h.reached(all)
+		if err == nil {
+			all, err = h.succeed(all)
+		}
+		if err != nil {
 			return err
 		}
 	}
