@@ -85,14 +85,20 @@ func BenchmarkDensity(b *testing.B) {
 	if *traffic == 0 {
 		return
 	}
-	f.chatter(*traffic)
+	bare := startBare(b, f.network, f.network.addPhone("491703333333", "Bare"))
+	f.chatter(*traffic, bare)
 	<-time.After(quietAgain)
-	b.ReportMetric(float64(memoryOf(b, pids).private)/each, "MiB-private-after-traffic/number")
+	all = memoryOf(b, pids)
+	b.ReportMetric(float64(all.private)/each, "MiB-private-after-traffic/number")
+	b.ReportMetric(float64(all.anonymous)/each, "MiB-anonymous-after-traffic/number")
+	// Nobody else runs the bare client's program, so that all of that would count as private.
+	b.ReportMetric(float64(readMemory(b, bare.pid).anonymous)/1024, "MiB-anonymous-after-traffic-bare")
 }
 
 // chatter lets a phone write to every number so many times, and every number to that phone,
-// spread over the time that was asked for.
-func (f *fleet) chatter(count int) {
+// spread over the time that was asked for. The bare client, beside which the numbers are
+// measured, gets and sends as much.
+func (f *fleet) chatter(count int, bare *bareProcess) {
 	talker := f.network.addPhone("491702222222", "Talker")
 	var talking sync.WaitGroup
 	pause := *spread / time.Duration(count)
@@ -105,6 +111,13 @@ func (f *fleet) chatter(count int) {
 			}
 		})
 	}
+	talking.Go(func() {
+		for range count {
+			<-time.After(pause)
+			talker.send(bare.phone.number, "question")
+			bare.order(talker.number, "", "answer", 0, 1)
+		}
+	})
 	talking.Wait()
 	for _, inst := range f.numbers {
 		poll(f.t, "all that was sent to "+inst.ID+" is stored", func() bool { return len(f.panel.talk(inst).in) >= count }, nil)

@@ -96,6 +96,7 @@ func BenchmarkSends(b *testing.B) {
 type bareProcess struct {
 	b       *testing.B
 	pid     int
+	phone   *handset // that it is linked to
 	orders  *json.Encoder
 	answers *json.Decoder
 }
@@ -121,7 +122,7 @@ func startBare(b *testing.B, network *network, phone *handset) *bareProcess {
 			b.Error(err)
 		}
 	})
-	p := &bareProcess{b, cmd.Process.Pid, json.NewEncoder(orders), json.NewDecoder(answers)}
+	p := &bareProcess{b, cmd.Process.Pid, phone, json.NewEncoder(orders), json.NewDecoder(answers)}
 	var code, connected string
 	p.hears(&code)
 	phone.scan(code)
