@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -172,7 +173,7 @@ func loadConfig(name string, args []string, env environment, extra func(*flag.Fl
 // readConfig checks what stands in the sources, the first of which wins.
 func readConfig(sources []source) (config, error) {
 	c := config{given: make(map[string]string)}
-	var faults []string
+	var faults, wrong []string
 	for _, v := range variables {
 		title, value, err := v.find(sources)
 		if value == "" {
@@ -187,11 +188,14 @@ func readConfig(sources []source) (config, error) {
 			if !strings.HasPrefix(message, v.name+" ") { // package engine names its variable itself
 				message = title + " " + message
 			}
-			faults = append(faults, message)
+			faults, wrong = append(faults, message), append(wrong, v.name)
 		}
 	}
-	if len(faults) == 0 {
-		faults = c.contradictions()
+	for _, message := range c.contradictions() {
+		// What is wrong by itself is not there to be compared.
+		if !slices.ContainsFunc(wrong, func(name string) bool { return strings.Contains(message, name) }) {
+			faults = append(faults, message)
+		}
 	}
 	if len(faults) > 0 {
 		return config{}, &refusal{faults: faults}

@@ -138,6 +138,7 @@ func TestRefused(t *testing.T) {
 		"key and key file":           {vars: map[string]string{"SECRET_KEY_FILE": "x", "SECRET_KEY": "hunter2"}, want: "SECRET_KEY and SECRET_KEY_FILE are both set"},
 		"simulator without port":     {vars: map[string]string{"WHATSAPP_SIMULATOR_ADDR": "localhost"}, want: `WHATSAPP_SIMULATOR_ADDR is "localhost"`},
 		"root key":                   {vars: map[string]string{"WHATSAPP_SIMULATOR_ROOT_KEY": "abc"}, want: "WHATSAPP_SIMULATOR_ROOT_KEY is not 64"},
+		"webhook":                    {vars: map[string]string{"WHATSAPP_WEBHOOK": "https://x.example/,ftp://x.example/"}, want: "WHATSAPP_WEBHOOK cannot be used. The address"},
 		"simulator without root key": {vars: map[string]string{"WHATSAPP_SIMULATOR_ADDR": "localhost:1"}, want: "belong together"},
 		"log level":                  {vars: map[string]string{"LOG_LEVEL": "loud"}, want: `LOG_LEVEL is "loud"`},
 		"unknown flag":               {args: []string{"--colour"}, want: "flag provided but not defined: -colour"},
@@ -167,6 +168,10 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	var refused *refusal
 	if !errors.As(err, &refused) || len(refused.faults) != 4 {
 		t.Errorf("got %v, want four faults", err)
+	}
+	_, err = loadConfig("serve", nil, with(map[string]string{"APP_PORT": "y", "WHATSAPP_SIMULATOR_ADDR": "localhost:1", "SMTP_HOST": "mail.example"}), nil)
+	if !errors.As(err, &refused) || len(refused.faults) != 3 {
+		t.Errorf("got %v, want what is wrong and what does not go together", err)
 	}
 }
 

@@ -150,7 +150,7 @@ var ownVariables = []variable{
 		name: "WHATSAPP_WEBHOOK", usage: "addresses that are told of the events of all numbers, with commas between",
 		parse: func(c *config, value string) error {
 			c.Webhooks.URLs = parseList(value)
-			return webhooks.Variables{URLs: c.Webhooks.URLs}.Check()
+			return checkWebhooks(webhooks.Variables{URLs: c.Webhooks.URLs})
 		},
 	},
 	{
@@ -164,14 +164,14 @@ var ownVariables = []variable{
 		name: "WHATSAPP_WEBHOOK_EVENTS", usage: "events that these addresses get, with commas between; all if not given",
 		parse: func(c *config, value string) error {
 			c.Webhooks.Events = parseList(value)
-			return webhooks.Variables{URLs: []string{"http://x"}, Events: c.Webhooks.Events}.Check()
+			return checkWebhooks(webhooks.Variables{URLs: []string{"http://x"}, Events: c.Webhooks.Events})
 		},
 	},
 	{
 		name: "WHATSAPP_WEBHOOK_IGNORE_JIDS", usage: "chats of which these addresses get nothing, with commas between, such as *@g.us",
 		parse: func(c *config, value string) error {
 			c.Webhooks.Ignore = parseList(value)
-			return webhooks.Variables{URLs: []string{"http://x"}, Ignore: c.Webhooks.Ignore}.Check()
+			return checkWebhooks(webhooks.Variables{URLs: []string{"http://x"}, Ignore: c.Webhooks.Ignore})
 		},
 	},
 	{
@@ -324,6 +324,13 @@ func parseList(value string) (all []string) {
 		}
 	}
 	return all
+}
+
+func checkWebhooks(v webhooks.Variables) error {
+	if err := v.Check(); err != nil {
+		return bad("cannot be used. %s", fault.MessageOf(err))
+	}
+	return nil
 }
 
 // checkDatabaseURI looks at the form only.
