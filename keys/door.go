@@ -14,11 +14,7 @@ import (
 	"switchboard/settings"
 )
 
-const (
-	freeFailures = 20          // at once, from wherever
-	forgiven     = time.Second // after which one more is free
-	touchEvery   = time.Minute // how exact the last use of a key is
-)
+const touchEvery = time.Minute // how exact the last use of a key is
 
 // Door lets in who carries one of a number's keys. It is safe for concurrent use.
 type Door struct {
@@ -26,11 +22,9 @@ type Door struct {
 	refuse func(w http.ResponseWriter, status int, code, message string)
 	note   func(key string, at time.Time)
 
-	mu       sync.Mutex
-	keys     []settings.Key
-	used     map[string]time.Time // by id of the key
-	failures float64              // that count at the moment …
-	counted  time.Time            // … which was this one
+	mu   sync.Mutex
+	keys []settings.Key
+	used map[string]time.Time // by id of the key
 }
 
 // Options of a door. All are needed.
@@ -76,11 +70,6 @@ func (d *Door) Guard(scope func(*http.Request) Scope, next http.Handler) http.Ha
 		}
 		if !ok {
 			w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q, charset=\"UTF-8\"", string(d.id)))
-			if d.tooMany(time.Now()) {
-				w.Header().Set("Retry-After", "1")
-				d.refuse(w, http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "There were too many attempts with a wrong key. Try again in a second.")
-				return
-			}
 			d.refuse(w, http.StatusUnauthorized, "AUTHENTICATION_ERROR",
 				"This number's API needs a key of this number: Basic authentication with the user name "+string(d.id)+" and the key as the password, or Authorization: Bearer and the key. Keys are made on the number's page.")
 			return
@@ -122,19 +111,4 @@ func (d *Door) open(r *http.Request) (key settings.Key, fresh, ok bool) {
 		d.used[key.ID] = now.UTC().Truncate(time.Second)
 	}
 	return key, fresh, ok
-}
-
-// tooMany counts a failure and reports whether there were too many of late. A right key is
-// never kept waiting: guessing one of 2^260 is hopeless at any speed, and a stranger must not
-// be able to lock the owner's programs out.
-func (d *Door) tooMany(now time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.failures = max(0, d.failures-float64(now.Sub(d.counted))/float64(forgiven))
-	d.counted = now
-	if d.failures >= freeFailures {
-		return true
-	}
-	d.failures++
-	return false
 }

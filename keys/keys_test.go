@@ -174,27 +174,20 @@ func TestKeysExpire(t *testing.T) {
 	})
 }
 
-// Guessing becomes slow, and the right key is let in all the while.
+// Guessing one of 2^260 is hopeless at any speed, so that nobody is ever kept waiting: a stranger
+// gets the same answer each time, and the owner's programs are let in meanwhile.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		_, secret := w.add(New{Name: "right"})
-		answers := map[int]int{}
-		for range 100 {
-			answers[w.ask("GET", "/", "Bearer", "", "swk_wrong")]++
+	w := newWorld(t)
+	_, secret := w.add(New{Name: "right"})
+	for range 100 {
+		if got := w.ask("GET", "/", "Bearer", "", "swk_wrong"); got != http.StatusUnauthorized {
+			t.Fatalf("a wrong key: %d", got)
 		}
-		if answers[401] != freeFailures || answers[429] != 100-freeFailures {
-			t.Errorf("answers to wrong keys: %v", answers)
-		}
-		if got := w.ask("GET", "/", "Bearer", "", secret); got != 200 {
-			t.Errorf("the right key meanwhile: %d", got)
-		}
-		time.Sleep(forgiven)
-		if got := w.ask("GET", "/", "Bearer", "", "swk_wrong"); got != 401 {
-			t.Errorf("a wrong one after a while: %d", got)
-		}
-	})
+	}
+	if got := w.ask("GET", "/", "Bearer", "", secret); got != 200 {
+		t.Errorf("the right key after that: %d", got)
+	}
 }
 
 func TestWhatNoKeyIsMadeFrom(t *testing.T) {
