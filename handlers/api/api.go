@@ -146,7 +146,7 @@ func newServer(o Options) *server {
 	s.mux.Patch("/instances/{id}", s.answer(s.changeInstance))
 	s.mux.Delete("/instances/{id}", s.answer(s.deleteInstance))
 
-	s.mux.Post("/instances/{id}/start", s.command(s.Instances.Start))
+	s.mux.Post("/instances/{id}/start", s.command(s.start))
 	s.mux.Post("/instances/{id}/stop", s.command(s.Instances.Stop))
 	s.mux.Post("/instances/{id}/restart", s.command(s.Instances.Restart))
 	s.mux.Post("/instances/{id}/reconnect", s.command(s.Instances.Reconnect))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -58,7 +59,7 @@ func explainJSON(err error) error {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType):
-		return fault.InField(wrongType.Field, fmt.Sprintf("%q has to be a %s, not a %s.", wrongType.Field, wrongType.Type.Kind(), wrongType.Value))
+		return fault.InField(wrongType.Field, fmt.Sprintf("%q has to be %s, not a %s.", wrongType.Field, wanted(wrongType.Type.Kind()), wrongType.Value))
 	case errors.As(err, &syntax):
 		return &httpError{http.StatusBadRequest, fmt.Sprintf("The body is not valid JSON: there is a mistake at byte %d.", syntax.Offset)}
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -70,6 +71,21 @@ func explainJSON(err error) error {
 		return fault.InField(name, fmt.Sprintf("There is no member %q here.", name))
 	}
 	return &httpError{http.StatusBadRequest, "The body is not valid JSON."}
+}
+
+// wanted is a kind of Go's in the words of JSON.
+func wanted(kind reflect.Kind) string {
+	switch kind {
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	}
+	return "a number"
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {

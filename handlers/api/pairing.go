@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -71,6 +72,19 @@ func noCode(w http.ResponseWriter, i instances.Instance) error {
 		e.detail = "There is nothing to scan while the status is " + string(i.Status) + "."
 	}
 	return e
+}
+
+// start starts a number. One that runs and has no code to show waits for a person: whoever
+// starts it wants the next round.
+func (s *server) start(ctx context.Context, v instances.Viewer, id instances.ID) error {
+	if err := s.Instances.Start(ctx, v, id); err != nil {
+		return err
+	}
+	i, err := s.Instances.Get(v, id)
+	if err == nil && (i.Status == instances.LoggedOut || i.Status == instances.PairingPhone && i.Reason != "") {
+		err = s.Instances.Pair(ctx, v, id)
+	}
+	return err
 }
 
 func (s *server) pairByCode(w http.ResponseWriter, r *http.Request) error {

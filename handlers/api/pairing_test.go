@@ -98,6 +98,27 @@ func TestNothingToScan(t *testing.T) {
 	}
 }
 
+// A start of a number that waits for a person begins what the person waits for.
+func TestStartOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		instance instances.Instance
+		calls    string
+	}{
+		"logged out": {instances.Instance{Status: instances.LoggedOut, Reason: instances.LoggedOutByPhone}, "start, pair"},
+		"round over": {instances.Instance{Status: instances.PairingPhone, Reason: instances.QRExpired}, "start, pair"},
+		"pairing":    {instances.Instance{Status: instances.PairingPhone}, "start"},
+		"connected":  {instances.Instance{Status: instances.Connected}, "start"},
+		"replaced":   {instances.Instance{Status: instances.Replaced}, "start"}, // does not fight for the session
+	} {
+		s := newSite(t)
+		s.wantStatus(s.send(s.operator, "POST", "/instances/"+string(s.add(c.instance))+"/start", ""), http.StatusOK)
+		if got := strings.Join(s.supervisor.calls, ", "); got != c.calls {
+			t.Errorf("%s: the supervisor was told %s", name, got)
+		}
+	}
+}
+
 func TestPairCode(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
