@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"switchboard/audit"
 	"switchboard/fault"
 	"switchboard/instances"
 )
@@ -150,6 +151,12 @@ func (s *server) removeDevice(w http.ResponseWriter, r *http.Request, i instance
 	return write(w, "Device removed", nil)
 }
 
+func (s *server) appStatus(w http.ResponseWriter, i instances.Instance) error {
+	return write(w, "Connection status retrieved", map[string]any{
+		"device_id": i.ID, "is_connected": i.Status == instances.Connected, "is_logged_in": linked(i), "jid": show(i).JID,
+	})
+}
+
 func (s *server) deviceStatus(w http.ResponseWriter, _ *http.Request, i instances.Instance) error {
 	return write(w, "Device status", map[string]any{
 		"device_id": i.ID, "is_connected": i.Status == instances.Connected, "is_logged_in": linked(i),
@@ -174,16 +181,27 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request, i instances.Inst
 	return write(w, "Device logged out", nil)
 }
 
-// reconnect starts a number that is stopped: whoever asks for a connection wants one.
 func (s *server) reconnect(w http.ResponseWriter, r *http.Request, i instances.Instance) error {
-	do := s.Instances.Reconnect
-	if i.Desired == instances.Stopped || i.Status == instances.Failed {
-		do = s.Instances.Start
-	}
-	if err := do(r.Context(), viewer(r), i.ID); err != nil {
+	if err := s.connect(r, i); err != nil {
 		return err
 	}
 	return write(w, "Device reconnected", nil)
+}
+
+// connect starts a number that is stopped: whoever asks for a connection wants one.
+func (s *server) connect(r *http.Request, i instances.Instance) error {
+	audit.Of(r.Context()).Instance = string(i.ID)
+	if i.Desired == instances.Stopped || i.Status == instances.Failed {
+		return s.Instances.Start(r.Context(), viewer(r), i.ID)
+	}
+	return s.Instances.Reconnect(r.Context(), viewer(r), i.ID)
+}
+
+func (s *server) appReconnect(w http.ResponseWriter, r *http.Request, i instances.Instance) error {
+	if err := s.connect(r, i); err != nil {
+		return err
+	}
+	return write(w, "Reconnect success", map[string]any{"device_id": i.ID})
 }
 
 // readObject reads a body that is a JSON object, a form, or nothing at all.

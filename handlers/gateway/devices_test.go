@@ -30,7 +30,7 @@ func TestDevices(t *testing.T) {
 		t.Errorf("the status is %s", got.body)
 	}
 	s.want(s.send(s.ann, "GET", "/gowa/devices/"+bobs, "{}"), http.StatusNotFound, "DEVICE_NOT_FOUND")
-	s.want(s.send(s.ann, "PUT", "/gowa/devices", "{}"), http.StatusMethodNotAllowed, "VALIDATION_ERROR")
+	s.want(s.send(s.ann, "PUT", "/gowa/devices", "{}"), http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED")
 }
 
 func TestAddAndRemove(t *testing.T) {
@@ -80,9 +80,28 @@ func TestDeviceCommands(t *testing.T) {
 	s.want(s.send(s.ann, "POST", "/gowa/devices/"+support+"/logout", ""), http.StatusOK, "SUCCESS")
 	s.want(s.send(s.ann, "POST", "/gowa/devices/"+support+"/reconnect", ""), http.StatusOK, "SUCCESS")
 	s.want(s.send(s.ann, "POST", "/gowa/devices/"+sales+"/reconnect", ""), http.StatusOK, "SUCCESS")
-	if got, want := strings.Join(s.fleet.calls, ", "), "logout "+support+", reconnect "+support+", start "+sales; got != want {
+	s.want(s.send(s.ann, "GET", "/gowa/app/reconnect", "", "X-Device-Id", support), http.StatusOK, "SUCCESS")
+	s.want(s.send(s.ann, "GET", "/gowa/app/reconnect", "", "X-Device-Id", sales), http.StatusOK, "SUCCESS")
+	if got, want := strings.Join(s.fleet.calls, ", "), "logout "+support+strings.Repeat(", reconnect "+support+", start "+sales, 2); got != want {
 		t.Errorf("the supervisor was asked to %s", got)
 	}
+}
+
+// Clients ask for the status of a number above all when it does not run.
+func TestStatusOfWhatIsStopped(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for id, want := range map[string]string{
+		support: `{"device_id":"` + support + `","is_connected":true,"is_logged_in":true,"jid":"491700000001@s.whatsapp.net"}`,
+		sales:   `"is_connected":false`,
+	} {
+		got := s.send(s.ann, "GET", "/gowa/app/status", "{}", "X-Device-Id", id)
+		s.want(got, http.StatusOK, "SUCCESS")
+		if !strings.Contains(got.body, want) {
+			t.Errorf("%s: %s", id, got.body)
+		}
+	}
+	s.want(s.send(s.ann, "GET", "/gowa/app/status", "", "X-Device-Id", bobs), http.StatusNotFound, "DEVICE_NOT_FOUND")
 }
 
 // A client that takes "logged_in" for usable is never told so of a number that is not.

@@ -97,7 +97,7 @@ func New(o Options) http.Handler {
 	s.mux.Use(middleware.GetHead, s.authenticate, s.orderly)
 	s.mux.NotFound(s.answer(s.forward))
 	s.mux.MethodNotAllowed(s.answer(func(http.ResponseWriter, *http.Request) error {
-		return &refusal{http.StatusMethodNotAllowed, codeInvalid, "This address does not know that method.", nil}
+		return &refusal{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "This address does not know that method.", nil}
 	}))
 
 	s.mux.Get(health, func(w http.ResponseWriter, _ *http.Request) {
@@ -152,7 +152,16 @@ func (s *server) forward(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.pass(w, r, inst, below(r.URL.EscapedPath()))
+	path := below(r.URL.EscapedPath())
+	if r.Method == http.MethodGet || r.Method == http.MethodHead { // what the panel can do for a number that does not run
+		switch path {
+		case "/app/status":
+			return s.appStatus(w, inst)
+		case "/app/reconnect":
+			return s.appReconnect(w, r, inst)
+		}
+	}
+	return s.pass(w, r, inst, path)
 }
 
 // below cuts off of a path where the gateway is mounted.
