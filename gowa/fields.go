@@ -30,7 +30,11 @@ func (r *request) err() error {
 	for i, f := range r.wrong {
 		texts[i] = f.Field + ": " + strings.TrimSuffix(f.Message, ".")
 	}
-	return fault.InField(r.wrong[0].Field, strings.Join(texts, "; ")+".")
+	text := strings.Join(texts, "; ")
+	if !strings.HasSuffix(text, "?") {
+		text += "."
+	}
+	return fault.InField(r.wrong[0].Field, text)
 }
 
 // text returns a parameter as text, "" if it is missing.

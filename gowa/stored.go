@@ -1,6 +1,7 @@
 package gowa
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -43,8 +44,9 @@ type pagination struct {
 	Total  int `json:"total"`
 }
 
+// page reads which part is asked for. A limit of 0 is as good as none, as in gowa.
 func (r *request) page(fallback int) pagination {
-	return pagination{Limit: r.integer("limit", fallback, 1, maxListed), Offset: r.integer("offset", 0, 0, 1<<31-1)}
+	return pagination{Limit: cmp.Or(r.integer("limit", 0, 0, maxListed), fallback), Offset: r.integer("offset", 0, 0, 1<<31-1)}
 }
 
 // chat is a chat in the answers.

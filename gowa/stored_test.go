@@ -86,11 +86,15 @@ func TestWhatIsStored(t *testing.T) {
 			}
 		}
 		n.refused("400 VALIDATION_ERROR", http.MethodGet, "/chats", params{"limit": 1000})
+		n.refused("400 VALIDATION_ERROR", http.MethodGet, "/chats", params{"limit": -1})
 	})
 	n.run(t, "messages of a chat", func(t *testing.T) {
 		l := get("/chat/{chat_jid}/messages", params{"chat_jid": chat})
 		if l.contents() != "a.html|look|hello Ann|hello there" || l.Chat.Name != "Ann" || l.Pagination.Limit != 50 || l.Pagination.Total != 4 {
 			t.Fatalf("got %+v", l)
+		}
+		if l := get("/chat/{chat_jid}/messages", params{"chat_jid": chat, "limit": "0"}); l.Pagination.Limit != 50 {
+			t.Errorf("a limit of 0 means %d", l.Pagination.Limit)
 		}
 		if m := l.Data[1]; m.Media != "image" || m.Length != len(picture) || m.Filename == "" {
 			t.Errorf("the picture is %+v", m)
