@@ -74,7 +74,7 @@ var panelRoutes = map[access]string{
 		GET /groups/new   POST /groups   GET /groups/{group}   POST /groups/{group}   POST /groups/{group}/delete
 		GET /system   POST /system/restore   POST /system/deleted/{file}/restore   POST /system/deleted/{file}/forget`,
 	tries:  `POST /instances/{id}/api`,
-	copies: `POST /instances/{id}/backup   POST /instances/{id}/limits`,
+	copies: `POST /instances/{id}/backup   POST /instances/{id}/limits   POST /instances/{id}/limits/more-room`,
 }
 
 var apiRoutes = map[access]string{

@@ -24,6 +24,7 @@ var flashes = map[string]views.Flash{
 	"revoked":        {Text: "The token was revoked."},
 	"person":         {Text: "Saved."},
 	"saved":          {Text: "Saved. The number works by it from now on."},
+	"more-room":      {Text: "It may have half as much again, and starts. Say in its settings how long messages and pictures are kept, and it does not fill up again."},
 	"person-gone":    {Text: "The person was removed."},
 	"second-step":    {Text: "Saved. Whoever lacks a second step is asked for it at their next click."},
 	"security":       {Text: "Saved. It counts from your next sign-in on."},

@@ -27,11 +27,44 @@ func (s *server) limitsPage(inst instances.Instance, f views.Form) views.Limits 
 	return views.Limits{Instance: inst, Form: f, All: s.Bounds.All, Groups: s.Bounds.Groups, Folder: s.Bounds.Folder(inst.ID), Now: now, Runs: runs}
 }
 
-func (s *server) changeLimits(w http.ResponseWriter, r *http.Request) error {
+// toLimit is the number in the path, for those who may limit it.
+func (s *server) toLimit(r *http.Request) (instances.Instance, error) {
 	inst, err := s.get(r)
 	if err == nil {
 		err = person(r).Need(auth.Admin)
 	}
+	return inst, err
+}
+
+// moreRoom lets a number that was at the limit of its folder have half as much again, and starts
+// it: what would make room in it does so while it runs.
+func (s *server) moreRoom(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.toLimit(r)
+	if err != nil {
+		return err
+	}
+	if inst.Reason != instances.DiskLimit {
+		return fault.New(fault.Conflict, "This number has room by now.")
+	}
+	folder := s.Bounds.Folder(inst.ID)
+	err = s.Settings.Update(r.Context(), inst.ID, func(set *settings.Settings) error {
+		own := set.Limits
+		own.Disk = max(own.Or(s.Bounds.All).Disk, folder, settings.LeastDisk) / 2 * 3
+		return set.SetLimits(own, folder)
+	})
+	if err == nil {
+		err = s.Instances.Start(r.Context(), viewer(r), inst.ID)
+	}
+	if err != nil {
+		return err
+	}
+	s.setFlash(w, r, "more-room")
+	s.redirect(w, r, "/instances/"+string(inst.ID))
+	return nil
+}
+
+func (s *server) changeLimits(w http.ResponseWriter, r *http.Request) error {
+	inst, err := s.toLimit(r)
 	if err != nil {
 		return err
 	}

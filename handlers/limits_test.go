@@ -6,6 +6,7 @@ import (
 
 	"switchboard/auth"
 	"switchboard/instances"
+	"switchboard/settings"
 )
 
 func TestLimitsPage(t *testing.T) {
@@ -48,6 +49,53 @@ func TestLimitsPage(t *testing.T) {
 	inst.Status, inst.Reason = instances.Failed, instances.DiskLimit
 	s.numbers.set(inst)
 	b.get("/instances/"+string(known)).has(t, `data-testid="its-limits"`)
+}
+
+// One click gives a number that is full more room, and starts it.
+func TestMoreRoom(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	number := "/instances/" + string(known)
+	full := connected(99)
+	full.Status, full.Reason, full.Limits = instances.Failed, instances.DiskLimit, instances.Limits{}
+	o.numbers.set(full)
+	limit := func(l instances.Limits) {
+		t.Helper()
+		err := o.settings.Update(t.Context(), known, func(set *settings.Settings) error {
+			set.Limits = l
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := o.browsers[auth.Administrator]
+	b.get(number).has(t, `data-testid="more-room"`, "how long messages and pictures are kept")
+	o.browsers[auth.Operator].get(number).lacks(t, `data-testid="more-room"`)
+	if got := o.browsers[auth.Operator].post(number + "/limits/more-room"); got.code != http.StatusForbidden {
+		t.Errorf("an operator's click: %d", got.code)
+	}
+	for _, step := range []struct{ own, want int64 }{
+		{0, 90 << 20}, // the folder has more than all numbers may
+		{200 << 20, 300 << 20},
+	} {
+		limit(instances.Limits{Memory: 64 << 20, Disk: step.own})
+		if got := b.post(number + "/limits/more-room"); got.header.Get("Location") != number {
+			t.Fatalf("more room: %d %s", got.code, got.body)
+		}
+		want := instances.Limits{Memory: 64 << 20, Disk: step.want}
+		if set, err := o.settings.Get(t.Context(), known); err != nil || set.Limits != want {
+			t.Errorf("it may have %+v, %v", set.Limits, err)
+		}
+		if all := o.numbers.calls(); len(all) == 0 || all[len(all)-1] != "start "+string(known) {
+			t.Errorf("it was asked %q", all)
+		}
+	}
+	full.Status, full.Reason = instances.Connected, ""
+	o.numbers.set(full)
+	if got := b.post(number + "/limits/more-room"); got.code != http.StatusConflict {
+		t.Errorf("of one that is not full: %d", got.code)
+	}
 }
 
 // Whoever only sees a number sees its limits, and no button.

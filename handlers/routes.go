@@ -83,6 +83,7 @@ func (s *server) routes() chi.Router {
 			r.Get("/instances/{id}/bucket", s.page(s.showBucket))
 			r.Get("/instances/{id}/limits", s.page(s.showLimits))
 			r.Post("/instances/{id}/limits", s.page(s.changeLimits))
+			r.Post("/instances/{id}/limits/more-room", s.page(s.moreRoom))
 			r.Get("/instances/{id}/api", s.page(s.showReference))
 			r.Get("/instances/{id}/api/openapi.json", s.page(s.showOpenAPI))
 			r.Post("/instances/{id}/api", s.page(s.tryOperation))

@@ -187,7 +187,7 @@ var (
 			after: "Its messages here are kept. Once WhatsApp lets the account in again, pair it again."}},
 		Restricted: {TemporaryBan: {label: "Banned for a while"}, ReachOutLimit: {label: "No new chats"}},
 		Failed: {
-			DiskLimit:       {after: "Make room in it, or have the limit raised, and start the number again; until then WhatsApp keeps what arrives, for some weeks."},
+			DiskLimit:       {after: "Have it given more room, and say in its settings how long messages and pictures are kept, so that it does not fill up again. Until it runs, WhatsApp keeps what arrives, for some weeks."},
 			ProvisionFailed: {label: "Could not be set up", next: []Action{{DoStart, "Try again"}, {DoDelete, "Delete"}}},
 			DeleteFailed:    {label: "Could not be deleted", next: []Action{{DoDelete, "Delete again"}}},
 			HalfMoved:       {label: "Could not be deleted", next: []Action{{DoDelete, "Delete again"}}},
