@@ -63,29 +63,16 @@ func (s *storage) record(ctx context.Context, log *slog.Logger, outcome error, d
 	l.Add(ctx, e)
 }
 
-// pruneAudit removes entries that are older than keep, once a day, until end is called.
+// pruneAudit removes entries that are older than keep, once a day, until end is called; 0 keeps all.
 func pruneAudit(l *audit.Log, keep time.Duration, log *slog.Logger) (end func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(24 * time.Hour)
-		defer tick.Stop()
-		for keep > 0 {
-			if err := l.Prune(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
-				log.Warn("old entries of the audit log were not removed", "error", err)
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
+	if keep == 0 {
+		return func() {}
 	}
+	return every(24*time.Hour, func(ctx context.Context) {
+		if err := l.Prune(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
+			log.Warn("old entries of the audit log were not removed", "error", err)
+		}
+	})
 }
 
 func auditCommand(ctx context.Context, env environment, args []string) error {

@@ -39,7 +39,7 @@ func backup(ctx context.Context, env environment, args []string) error {
 	if err := mustBeThere(c); err != nil {
 		return err
 	}
-	in, err := openInstallation(ctx, c, false)
+	in, err := openInstallation(ctx, c, opening{})
 	if err != nil {
 		return err
 	}

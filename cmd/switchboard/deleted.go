@@ -35,24 +35,9 @@ const pruneEvery = time.Hour
 
 // prune removes old backups of deleted numbers until end is called.
 func (k keeping) prune() (end func()) {
-	ended, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(pruneEvery)
-		defer tick.Stop()
-		for {
-			if err := k.kept.Prune(); err != nil {
-				k.log.Warn("old backups of deleted numbers were not removed", "error", err)
-			}
-			select {
-			case <-tick.C:
-			case <-ended:
-				return
-			}
+	return every(pruneEvery, func(context.Context) {
+		if err := k.kept.Prune(); err != nil {
+			k.log.Warn("old backups of deleted numbers were not removed", "error", err)
 		}
-	}()
-	return func() {
-		close(ended)
-		<-done
-	}
+	})
 }

@@ -40,7 +40,7 @@ func importNumbers(ctx context.Context, env environment, args []string) error {
 	if err := mustBeThere(config{DBURI: uri}); err != nil {
 		return err
 	}
-	in, err := openInstallation(ctx, c, true)
+	in, err := openInstallation(ctx, c, opening{alone: true})
 	if err != nil {
 		return err
 	}

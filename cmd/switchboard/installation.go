@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"switchboard/archive"
@@ -16,48 +19,48 @@ import (
 	"switchboard/settings"
 )
 
-// installation is a whole installation, for the commands that move numbers.
+// installation is a whole installation.
 type installation struct {
 	moving.Installation
 	storage *storage
-	release func()
+	undo    undoing
 }
 
-// openInstallation opens what c names. With alone, no panel may work with the storage folder
-// meanwhile.
-func openInstallation(ctx context.Context, c config, alone bool) (_ *installation, err error) {
+// opening says how an installation is opened.
+type opening struct {
+	alone  bool         // no panel may work with the storage folder meanwhile
+	newKey bool         // make a key where one is missing
+	log    *slog.Logger // of what becomes of databases; may be nil
+}
+
+// openInstallation opens what c names. release has to be called afterwards.
+func openInstallation(ctx context.Context, c config, o opening) (_ *installation, err error) {
 	in := &installation{}
-	var undo []func()
-	in.release = func() {
-		for i := len(undo) - 1; i >= 0; i-- {
-			undo[i]()
-		}
-	}
 	defer func() {
 		if err != nil {
 			in.release()
 		}
 	}()
-	if in.storage, err = openStorage(ctx, c, false); err != nil {
+	if in.storage, err = openStorage(ctx, c, o.newKey); err != nil {
 		return nil, err
 	}
-	undo = append(undo, func() { _ = in.storage.Close() })
-	if alone {
+	in.undo.add(func() { _ = in.storage.Close() })
+	if o.alone {
 		unlock, err := in.storage.lock()
 		if err != nil {
 			return nil, err
 		}
-		undo = append(undo, unlock)
+		in.undo.add(unlock)
 	}
 	box, err := secrets.New(in.storage.key, passwordsPurpose)
 	if err != nil {
 		return nil, err
 	}
-	databases, err := isolation.Open(ctx, c.DBURI, in.storage.dir, isolation.WithVault(in.storage.store, box))
+	databases, err := isolation.Open(ctx, c.DBURI, in.storage.dir, isolation.WithLog(cmp.Or(o.log, slog.New(slog.DiscardHandler))), isolation.WithVault(in.storage.store, box))
 	if err != nil {
 		return nil, &refusal{faults: []string{sentence(err)}}
 	}
-	undo = append(undo, func() { _ = databases.Close() })
+	in.undo.add(func() { _ = databases.Close() })
 	keeper, err := settingsKeeper(ctx, in.storage)
 	if err != nil {
 		return nil, err
@@ -67,6 +70,21 @@ func openInstallation(ctx context.Context, c config, alone bool) (_ *installatio
 		PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost), DiskLimit: c.WorkerLimits.Disk,
 	}
 	return in, nil
+}
+
+// release gives back what was taken.
+func (in *installation) release() { in.undo.all() }
+
+// undoing is what takes back what was done so far.
+type undoing []func()
+
+func (u *undoing) add(f ...func()) { *u = append(*u, f...) }
+
+// all does it, the last first.
+func (u undoing) all() {
+	for _, f := range slices.Backward(u) {
+		f()
+	}
 }
 
 // What is derived from the secret key.

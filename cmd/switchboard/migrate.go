@@ -60,7 +60,7 @@ func migrateDatabase(ctx context.Context, env environment, args []string) error 
 	if err := mustBeThere(source); err != nil {
 		return err
 	}
-	out, err := openInstallation(ctx, source, true)
+	out, err := openInstallation(ctx, source, opening{alone: true})
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func migrateDatabase(ctx context.Context, env environment, args []string) error 
 			return err
 		}
 	}
-	in, err := openInstallation(ctx, target, !same)
+	in, err := openInstallation(ctx, target, opening{alone: !same})
 	if err != nil {
 		return err
 	}

@@ -8,28 +8,22 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"switchboard/audit"
 	"switchboard/auth"
 	"switchboard/handlers"
 	"switchboard/handlers/api"
 	"switchboard/handlers/gateway"
 	"switchboard/instances"
-	"switchboard/isolation"
 	"switchboard/keys"
 	"switchboard/moving"
-	"switchboard/processes"
 	"switchboard/resources"
 	"switchboard/secrets"
-	"switchboard/settings"
 	"switchboard/webhooks"
-	"switchboard/whatsapp/legacy"
 )
 
 // How long the parts may take to stop.
@@ -40,14 +34,14 @@ const (
 
 // panel is the panel process put together: everything behind one listener.
 type panel struct {
-	url        *url.URL // where people reach it
-	auth       *auth.Auth
-	log        *slog.Logger
-	listener   net.Listener
-	server     *http.Server
-	metrics    *metricsServer // nil without METRICS_ADDR
-	supervisor *instances.Supervisor
-	release    func() // gives back the lock and the database
+	*numbers
+	url      *url.URL // where people reach it
+	auth     *auth.Auth
+	record   *audit.Log
+	log      *slog.Logger
+	listener net.Listener
+	server   *http.Server
+	metrics  *metricsServer // nil without METRICS_ADDR
 }
 
 // panelOptions is what serve and demo do differently.
@@ -64,196 +58,117 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err != nil {
 		return nil, err
 	}
-	var undo []func()
-	release := func() {
-		for i := len(undo) - 1; i >= 0; i-- {
-			undo[i]()
-		}
-	}
+	p := &panel{listener: listener, log: o.log, url: c.BaseURL(listener.Addr().(*net.TCPAddr).Port)}
 	defer func() {
 		if err != nil {
-			_ = listener.Close()
-			release()
+			p.Close()
 		}
 	}()
-
 	if err := checkFree(c); err != nil {
 		return nil, err
 	}
-	s, err := openStorage(ctx, c, o.newKey)
+	if p.numbers, err = openNumbers(ctx, env, c, opening{alone: true, newKey: o.newKey, log: o.log}); err != nil {
+		return nil, err
+	}
+	if err := c.Webhooks.Set(ctx, p.Settings); err != nil {
+		return nil, err
+	}
+	if p.record, err = p.storage.audit(ctx, o.log); err != nil {
+		return nil, err
+	}
+	seeds, err := secrets.New(p.storage.key, auth.BoxPurpose)
 	if err != nil {
 		return nil, err
 	}
-	undo = append(undo, func() { _ = s.Close() })
-	unlock, err := s.lock()
-	if err != nil {
-		return nil, err
-	}
-	undo = append(undo, unlock)
-	box, err := secrets.New(s.key, passwordsPurpose)
-	if err != nil {
-		return nil, err
-	}
-	databases, err := isolation.Open(ctx, c.DBURI, s.dir, isolation.WithLog(o.log), isolation.WithVault(s.store, box))
-	if err != nil {
-		return nil, &refusal{faults: []string{sentence(err)}}
-	}
-	undo = append(undo, func() { _ = databases.Close() })
-	places, err := shareConnections(ctx, c, s.dir, databases)
-	if err != nil {
-		return nil, err
-	}
-	var share int
-	var counting *os.File
-	if places != nil {
-		undo = append(undo, func() { _ = places.Close() })
-		share, counting = places.Places(), places.File()
-	}
-	importer, err := legacy.Open(c.DBURI, s.dir, s.store)
-	if err != nil {
-		return nil, &refusal{faults: []string{sentence(err)}}
-	}
-	kept, err := deletedNumbers(s, c.KeepDeleted)
-	if err != nil {
-		return nil, err
-	}
-	keeper, err := settingsKeeper(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	if err := keeper.LimitAll(ctx, c.WorkerLimits); err != nil {
-		o.log.Warn("numbers that run are not told of other limits", "error", err)
-	}
-	last := keeping{moving.Installation{
-		Store: s.store, Databases: databases, Settings: keeper, Dir: s.dir, PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost), DiskLimit: c.WorkerLimits.Disk,
-	}, kept, o.log}
-	if err := errors.Join(last.in.Sweep(), last.kept.Sweep()); err != nil {
-		return nil, err
-	}
-
-	sampler, again := new(resources.Sampler), new(reconnects)
-	groups := controlGroups(c, o.log)
-	bounds := settings.Bounds{All: c.WorkerLimits, Groups: groups != nil, Folder: folderSize(s.dir)}
-	supervisor := instances.NewSupervisor(instances.Options{
-		OnChange:  again.changed,
-		Store:     s.store,
-		Databases: databases,
-		Keep:      last.keep,
-		Room:      last.room,
-		Launcher: processes.New(processes.Options{
-			Dir:         filepath.Join(s.dir, "instances"),
-			Executable:  "/proc/self/exe", // and not what an upgrade has put in its place
-			Env:         workerEnvironment(env),
-			ListenHost:  c.WorkerHost,
-			Simulator:   c.Simulator(),
-			Limits:      keeper.Limits,
-			Groups:      groups,
-			EgressAllow: c.EgressAllow,
-			FFmpeg:      installed("ffmpeg"),
-			Connections: share,
-			Counting:    counting,
-			Version:     version(),
-			LogLevel:    c.level(),
-			Log:         o.log,
-		}),
-		Settings:  keeper,
-		Importer:  importer,
-		Log:       o.log,
-		Version:   version(),
-		PortStart: c.WorkerPortStart,
-		PortFree:  portFree(c.WorkerHost),
+	p.auth = auth.New(p.Store, auth.Options{BaseURL: p.url, Address: clientAddress(c.TrustedProxies), Log: o.log, Box: seeds, Provider: c.provider()})
+	p.metrics, err = listenForMetrics(c.MetricsAddr, handlers.Options{
+		Instances: p.supervisor, Usage: p.sampler, Reconnects: p.again.count, Version: version(), Log: o.log,
 	})
-	keeper.OnChange(supervisor.Configure)
-	if err := c.Webhooks.Set(ctx, keeper); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	desk := webhooks.Desk{Settings: keeper, Workers: supervisor, Read: deliveryReader(databases)}
+	p.undo.add(p.metrics.close)
 	closing := make(chan struct{})
-	base := c.BaseURL(listener.Addr().(*net.TCPAddr).Port)
-	record, err := s.audit(ctx, o.log)
-	if err != nil {
-		return nil, err
-	}
-	seeds, err := secrets.New(s.key, auth.BoxPurpose)
-	if err != nil {
-		return nil, err
-	}
-	people := auth.New(s.store, auth.Options{BaseURL: base, Address: clientAddress(c.TrustedProxies), Log: o.log, Box: seeds, Provider: c.provider()})
-	var mail handlers.Mailer
-	if c.Mail.Host != "" {
-		mail = mailer{c.Mail}
-	}
-	metrics, err := listenForMetrics(c.MetricsAddr, handlers.Options{
-		Instances: supervisor, Usage: sampler, Reconnects: again.count, Version: version(), Log: o.log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	undo = append(undo, metrics.close)
-	handler := handlers.New(handlers.Options{
-		Instances: supervisor,
-		Auth:      people,
-		Messages:  messageReader{databases},
-		Logs:      logsIn(s.dir),
-		Usage:     sampler, Reconnects: again.count,
-		API: api.New(api.Options{
-			Instances: supervisor, Auth: people, People: people, Audit: record, URL: strings.TrimSuffix(base.String(), "/"), Keys: keys.Ring{Settings: keeper}, Settings: keeper, Bounds: bounds, Webhooks: desk, CheckBucket: checkBucket(c), MediaBacklog: messageReader{databases}.MediaBacklog, Closing: closing, Usage: func(id instances.ID, pid int) (resources.Usage, bool) {
-				return sampler.Of(string(id), pid)
-			}, Logs: logsIn(s.dir), BasePath: c.BasePath, Log: o.log,
-		}),
-		Gateway: gateway.New(gateway.Options{
-			Instances: supervisor, Auth: people, Settings: keeper, Base: base.JoinPath("gowa").String(), Origins: c.AllowedOrigins, Version: version(), Log: o.log,
-		}),
-		Webhooks:       desk,
-		GatewayURL:     base.JoinPath("gowa").String(),
-		Keys:           keys.Ring{Settings: keeper},
-		Settings:       keeper,
-		Bounds:         bounds,
-		WorkerURL:      c.workerURL(base),
-		Workers:        supervisor,
-		Queue:          queueReader{databases},
-		Management:     api.Operations(),
-		Ready:          s.store.Ping,
-		Simulated:      c.Simulator() != nil,
-		PhoneURL:       o.phoneURL,
-		Audit:          record,
-		ThroughProxy:   throughProxy(c),
-		CheckBucket:    checkBucket(c),
-		System:         system{s.store, databases, supervisor, &moving.Live{In: last.in, Kept: kept, Take: supervisor.Take}, share},
-		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
-		Mail:           mail,
-		Secure:         base.Scheme == "https",
-		URL:            strings.TrimSuffix(base.String(), "/"),
-		BasePath:       c.BasePath,
-		TrustedOrigins: c.origins(),
-		Version:        version(),
-		Log:            o.log,
-	})
-	if err := supervisor.Open(ctx); err != nil {
+	handler := p.handler(c, o.phoneURL, closing)
+	if err := p.supervisor.Open(ctx); err != nil {
 		return nil, fmt.Errorf("open supervisor: %w", err)
 	}
-	reportUnknown(ctx, s.store, databases, o.log)
-	undo = append(undo, sampleUsage(sampler, supervisor, s.dir, o.log), last.prune(), pruneAudit(record, c.AuditKeep, o.log))
-	ownTLS, endTLS, err := c.serverTLS(s.dir, o.log)
+	reportUnknown(ctx, p.Store, p.Databases, o.log)
+	p.undo.add(sampleUsage(p.sampler, p.supervisor, p.Dir, o.log), p.last.prune(), pruneAudit(p.record, c.AuditKeep, o.log))
+	ownTLS, endTLS, err := c.serverTLS(p.Dir, o.log)
 	if err != nil {
 		return nil, err
 	}
-	undo = append(undo, endTLS)
-	p := &panel{
-		url: base, auth: people, log: o.log, listener: listener, supervisor: supervisor, release: release, metrics: metrics,
-		server: &http.Server{
-			Handler:           handler,
-			TLSConfig:         ownTLS,
-			ReadHeaderTimeout: 10 * time.Second,
-			ReadTimeout:       time.Minute,
-			WriteTimeout:      2 * time.Minute,
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    64 << 10,
-			ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelDebug),
-		},
+	p.undo.add(endTLS)
+	p.server = &http.Server{
+		Handler:           handler,
+		TLSConfig:         ownTLS,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelDebug),
 	}
 	p.server.RegisterOnShutdown(func() { close(closing) })
 	return p, nil
+}
+
+// handler answers whatever comes to the panel's port. Streams end when closing is closed.
+func (p *panel) handler(c config, phoneURL string, closing <-chan struct{}) http.Handler {
+	var (
+		base   = strings.TrimSuffix(p.url.String(), "/")
+		gowa   = p.url.JoinPath("gowa").String()
+		reader = messageReader{p.Databases}
+		desk   = webhooks.Desk{Settings: p.Settings, Workers: p.supervisor, Read: deliveryReader(p.Databases)}
+		ring   = keys.Ring{Settings: p.Settings}
+		logs   = logsIn(p.Dir)
+		check  = checkBucket(c)
+		mail   handlers.Mailer
+	)
+	if c.Mail.Host != "" {
+		mail = mailer{c.Mail}
+	}
+	return handlers.New(handlers.Options{
+		Instances:  p.supervisor,
+		Auth:       p.auth,
+		Messages:   reader,
+		Logs:       logs,
+		Usage:      p.sampler,
+		Reconnects: p.again.count,
+		API: api.New(api.Options{
+			Instances: p.supervisor, Auth: p.auth, People: p.auth, Audit: p.record, URL: base, Keys: ring, Settings: p.Settings, Bounds: p.bounds,
+			Webhooks: desk, CheckBucket: check, MediaBacklog: reader.MediaBacklog, Closing: closing, Logs: logs, BasePath: c.BasePath, Log: p.log,
+			Usage: func(id instances.ID, pid int) (resources.Usage, bool) { return p.sampler.Of(string(id), pid) },
+		}),
+		Gateway: gateway.New(gateway.Options{
+			Instances: p.supervisor, Auth: p.auth, Settings: p.Settings, Base: gowa, Origins: c.AllowedOrigins, Version: version(), Log: p.log,
+		}),
+		Webhooks:       desk,
+		GatewayURL:     gowa,
+		Keys:           ring,
+		Settings:       p.Settings,
+		Bounds:         p.bounds,
+		WorkerURL:      c.workerURL(p.url),
+		Workers:        p.supervisor,
+		Queue:          queueReader{p.Databases},
+		Management:     api.Operations(),
+		Ready:          p.Store.Ping,
+		Simulated:      c.Simulator() != nil,
+		PhoneURL:       phoneURL,
+		Audit:          p.record,
+		ThroughProxy:   throughProxy(c),
+		CheckBucket:    check,
+		System:         system{p.Store, p.Databases, p.supervisor, &moving.Live{In: p.Installation, Kept: p.last.kept, Take: p.supervisor.Take}, p.share},
+		KeepDays:       int(c.KeepDeleted / (24 * time.Hour)),
+		Mail:           mail,
+		Secure:         p.url.Scheme == "https",
+		URL:            base,
+		BasePath:       c.BasePath,
+		TrustedOrigins: c.origins(),
+		Version:        version(),
+		Log:            p.log,
+	})
 }
 
 // serve answers requests until stop, then ends requests, numbers (unless detached) and
@@ -294,7 +209,9 @@ func (p *panel) serve(stop stopping, detach bool) error {
 // Close gives back what openPanel took. The supervisor is closed by serve.
 func (p *panel) Close() {
 	_ = p.listener.Close()
-	p.release()
+	if p.numbers != nil {
+		p.release()
+	}
 }
 
 // listen takes the panel's port.
@@ -309,51 +226,4 @@ func listen(c config) (net.Listener, error) {
 		return nil, refuse("APP_HOST is %q, where nothing can listen on this machine. Use 127.0.0.1, or 0.0.0.0 for every address.", c.Host)
 	}
 	return listener, nil
-}
-
-// portFree returns a function that says whether no program listens on a port of host.
-func portFree(host string) func(port int) bool {
-	return func(port int) bool {
-		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-		if err != nil {
-			return false
-		}
-		return listener.Close() == nil
-	}
-}
-
-// workerEnvironment picks what a worker may know of the environment: the time zone and
-// where certificates are. Everything else goes through the start document. It also keeps a
-// worker small from its first instruction on; docs/benchmarks.md has what each is worth.
-func workerEnvironment(env environment) []string {
-	vars := []string{
-		"GOMAXPROCS=1",             // one number computes on one processor at a time, and keeps caches for no more
-		"GOGC=25",                  // garbage is at most a quarter of what is in use
-		"GODEBUG=memprofilerate=0", // no profile is ever asked for
-		"MALLOC_ARENA_MAX=1",       // one heap for C, not one for each thread
-		// No places of C's heap set aside for each thread, which keep a page each from going back. What is free
-		// at its end goes back once a minute, and not with each transaction, which would have to get it again.
-		"GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.trim_threshold=1048576",
-	}
-	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
-		if value, ok := env.lookup(name); ok {
-			vars = append(vars, name+"="+value)
-		}
-	}
-	return vars
-}
-
-// installed returns the absolute path of an installed program, "" if there is none.
-func installed(name string) string {
-	path, err := exec.LookPath(name)
-	if err == nil {
-		path, err = filepath.Abs(path)
-	}
-	if err == nil {
-		path, err = filepath.EvalSymlinks(path) // the sandbox knows files, not names
-	}
-	if err != nil {
-		return ""
-	}
-	return path
 }

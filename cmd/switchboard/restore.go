@@ -124,7 +124,7 @@ func pairedIn(n archive.Number) string {
 }
 
 func restoreFrom(ctx context.Context, env environment, c config, r restoring, open func() (*archive.Reader, error)) error {
-	in, err := openInstallation(ctx, c, true)
+	in, err := openInstallation(ctx, c, opening{alone: true})
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (in *installation) restore(ctx context.Context, env environment, c config, 
 
 // restoreDeleted brings back the newest last backup of a number.
 func restoreDeleted(ctx context.Context, env environment, c config, r restoring) error {
-	in, err := openInstallation(ctx, c, true)
+	in, err := openInstallation(ctx, c, opening{alone: true})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func newSealedWorld(t *testing.T) *sealedWorld {
 	_, err = s.store.KeepPassword(t.Context(), id, passwords.Seal([]byte("password")))
 	must(t, err)
 
-	in, err := openInstallation(t.Context(), w.c, false)
+	in, err := openInstallation(t.Context(), w.c, opening{})
 	must(t, err)
 	defer in.release()
 	kept, err := deletedNumbers(in.storage, w.c.KeepDeleted)

@@ -40,21 +40,11 @@ func sampleUsage(sampler *resources.Sampler, supervisor *instances.Supervisor, d
 			return running
 		})
 	})
-	working.Go(func() {
-		ticker := time.NewTicker(saveUsageEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				save()
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	endSaving := every(saveUsageEvery, func(context.Context) { save() })
 	return func() {
 		stop()
 		working.Wait()
+		endSaving()
 		save()
 	}
 }
