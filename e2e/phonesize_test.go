@@ -46,4 +46,20 @@ func TestPagesFitAPhone(t *testing.T) {
 			t.Errorf("%s: %s sticks out", page, out)
 		}
 	}
+
+	// A table may scroll, but its cells are not to be squeezed by one that is long.
+	if out, err := commandIn(p.dir, p.vars, "", "token", "revoke", "--id", "none"); err == nil {
+		t.Fatalf("there is such a token: %s", out)
+	}
+	for _, width := range []int64{390, 1280} {
+		b.do("be as wide", chromedp.EmulateViewport(width, 844))
+		b.open(p.url + "/audit")
+		narrowest, err := chromedp.Run(b.ctx, chromedp.Evaluate[float64](`Math.min(...[...document.querySelectorAll("td")].filter(e => e.innerText).map(e => e.getBoundingClientRect().width))`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if narrowest < 100 {
+			t.Errorf("at %d, a cell of the audit log is %v wide", width, narrowest)
+		}
+	}
 }

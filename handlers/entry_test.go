@@ -35,6 +35,9 @@ func TestSetup(t *testing.T) {
 		t.Errorf("bad input: %d\n%s", got.code, got.body)
 	}
 	got.has(t, `value="Ada"`, `value="nobody"`)
+	if first := strings.Index(got.body, " autofocus"); first < strings.Index(got.body, `id="email"`) {
+		t.Error("the page does not begin at what is wrong")
+	}
 	got.lacks(t, `value="short"`)
 
 	got = b.post("/setup", "token", token, "name", "Ada", "email", email, "password", password)
@@ -45,6 +48,7 @@ func TestSetup(t *testing.T) {
 	if got := s.browser().get("/setup/" + token); got.code != http.StatusNotFound {
 		t.Errorf("the link works twice: %d", got.code)
 	}
+	b.get("/setup/"+token).has(t, "You are signed in already", "To all numbers")
 
 	b.get("/account")
 	if got := b.post("/logout"); got.header.Get("Location") != "/login" {

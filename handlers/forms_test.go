@@ -189,9 +189,10 @@ func TestPairByPhoneAndPasskey(t *testing.T) {
 	s := newSite(t)
 	b := s.signedIn(auth.Owner)
 	inst := connected(s.owner)
-	inst.Status, inst.JID = instances.PairingPhone, ""
+	inst.Status, inst.JID, inst.Phone = instances.PairingPhone, "", "491709999999"
 	inst.Pairing = &instances.Pairing{Code: "2@x", ExpiresAt: time.Now().Add(time.Minute)}
 	s.numbers.set(inst)
+	b.get(page).has(t, `value="+49 170 9999999"`)
 	waiting, typed := inst, inst
 	typed.Pairing = &instances.Pairing{Code: "2@x", PhoneCode: "ABCD-EFGH", PhoneCodeFor: "491701234567", PhoneCodeExpiresAt: time.Now().Add(time.Minute)}
 	b.get(page).has(t, `data-testid="phone-code-form"`)

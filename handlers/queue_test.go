@@ -30,7 +30,7 @@ func TestQueuePage(t *testing.T) {
 	b := s.signedIn(auth.Operator)
 	s.numbers.set(connected(s.owner))
 	got := b.get(page + "/queue")
-	got.has(t, "Text to +491700000002", "Waits until", "Image to 1203@g.us", "Not connected.", "Message to 1203@g.us", "Being sent now", "/queue/a-2/cancel")
+	got.has(t, "Text to +49 170 0000002", "Waits until", "Image to Group 1203", "Not connected.", "Message to Group 1203", "Being sent now", "/queue/a-2/cancel")
 	got.lacks(t, "a secret", "/queue/a-3/cancel")
 	if got := b.post(page + "/queue/a-1/cancel"); got.code != http.StatusSeeOther || asked != "DELETE /queue/a-1" {
 		t.Errorf("taken back: %d, asked was %s", got.code, asked)

@@ -12,7 +12,7 @@ import (
 func (s *server) usageLive(ctx context.Context, inst instances.Instance) (views.Live, error) {
 	now, runs := s.Usage.Of(string(inst.ID), inst.PID)
 	gauges := views.Gauges(now, runs, s.Usage.Day(string(inst.ID)))
-	return views.NewLive(ctx, "usage", "/instances/"+string(inst.ID)+"/usage", "30s", views.UsageCard(gauges))
+	return views.NewLive(ctx, "usage", "/instances/"+string(inst.ID)+"/usage", "30s", views.UsageCard(gauges, runs || inst.PID == 0))
 }
 
 func (s *server) pollUsage(w http.ResponseWriter, r *http.Request) error {

@@ -23,6 +23,10 @@ func TestUsageIsShown(t *testing.T) {
 	}
 	b.get("/").has(t, `data-testid="totals"`, "1 process running, with ")
 
+	inst.PID = 1 << 30 // a process that nobody has measured
+	s.numbers.set(inst)
+	b.get(page).has(t, "not measured yet")
+
 	inst.Status, inst.PID = instances.Idle, 0
 	s.numbers.set(inst)
 	b.get(page).has(t, "none now")

@@ -165,13 +165,14 @@ type special struct {
 
 var (
 	codesOver = special{after: "Ask for a new code when the phone is at hand.", next: []Action{{DoPair, "Show a new code"}}}
-	codeLater = special{after: "The code appears as soon as it is back; Switchboard keeps trying by itself."}
+	codeLater = special{label: "No code yet", after: "The code appears as soon as it is back; Switchboard keeps trying by itself."}
 	codeAgain = special{after: "It runs again: scan the code with the phone that has this number."}
 	specials  = map[Status]map[Reason]special{
 		PairingPhone: {
 			QRExpired:       codesOver.called("Codes ran out"),
 			PairingRejected: codesOver.called("Pairing refused"),
-			NoNetwork:       codeLater, ConnectionLost: codeLater, ServerBusy: codeLater, NoProof: codeLater, ConnectFailure: codeLater,
+			NoNetwork:       {label: "No code yet", after: "Check this machine's connection to the internet, or the number's proxy if it has one. The code appears as soon as WhatsApp answers."},
+			ConnectionLost:  codeLater, ServerBusy: codeLater, NoProof: codeLater, ConnectFailure: codeLater,
 			WorkerCrashed: codeAgain, WorkerKilled: codeAgain, WorkerSilent: codeAgain,
 		},
 		Connected: {

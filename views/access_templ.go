@@ -50,27 +50,27 @@ func ShowAccess(a Access) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<h1 class=\"mt-4 text-3xl font-semibold tracking-tight break-words\">API</h1><p class=\"mt-1 max-w-prose text-soft\">Programs send and read with this number over HTTP. Whatever was written for go-whatsapp-web-multidevice works with the address and a key from here.</p><p class=\"mt-3\"><a class=\"link\" data-testid=\"reference\" href=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<h1 class=\"mt-4 text-3xl font-semibold tracking-tight break-words\">API</h1><p class=\"mt-1 max-w-prose text-soft\">Programs send and read with this number over HTTP. Whatever was written for go-whatsapp-web-multidevice works with the address and a key from here.</p><p class=\"mt-3 flex flex-wrap gap-x-5 gap-y-1 text-sm\"><a class=\"link\" data-testid=\"reference\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var3 templ.SafeURL
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinURLErrs(link(ctx, "/instances/"+string(a.Instance.ID)+"/api"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/access.templ`, Line: 10, Col: 119}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/access.templ`, Line: 10, Col: 158}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\">Everything that can be asked, to read and to try</a> · <a class=\"link\" data-testid=\"queue\" href=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\">Everything that can be asked, to read and to try</a> <a class=\"link\" data-testid=\"queue\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var4 templ.SafeURL
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinURLErrs(link(ctx, "/instances/"+string(a.Instance.ID)+"/queue"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/access.templ`, Line: 10, Col: 276}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/access.templ`, Line: 10, Col: 312}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {

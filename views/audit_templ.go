@@ -216,7 +216,7 @@ func AuditLog(a Audit) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div class=\"card mt-6 overflow-x-auto\"><table class=\"w-full text-left text-sm\"><thead class=\"text-soft max-sm:sr-only\"><tr><th scope=\"col\" class=\"px-4 py-3 font-medium\">When</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">Who</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">What</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">Number</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">From</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">Result</th></tr></thead> <tbody class=\"divide-y divide-line max-sm:block\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div class=\"card mt-6 overflow-x-auto\"><table class=\"w-full text-left text-sm sm:min-w-4xl sm:table-fixed\"><thead class=\"text-soft max-sm:sr-only\"><tr><th scope=\"col\" class=\"w-40 px-4 py-3 font-medium\">When</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">Who</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">What</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">Number</th><th scope=\"col\" class=\"w-32 px-4 py-3 font-medium\">From</th><th scope=\"col\" class=\"px-4 py-3 font-medium\">Result</th></tr></thead> <tbody class=\"divide-y divide-line max-sm:block\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -312,14 +312,14 @@ func AuditLog(a Audit) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "</td><td class=\"px-4 py-2 whitespace-nowrap max-sm:order-5 max-sm:py-0 max-sm:text-soft\">")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "</td><td class=\"px-4 py-2 wrap-anywhere max-sm:order-5 max-sm:col-span-2 max-sm:py-0 max-sm:text-soft max-sm:empty:hidden\">")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var19 string
 					templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(e.Address)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/audit.templ`, Line: 95, Col: 104}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/audit.templ`, Line: 95, Col: 138}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 					if templ_7745c5c3_Err != nil {
@@ -329,7 +329,7 @@ func AuditLog(a Audit) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					var templ_7745c5c3_Var20 = []any{"px-4 py-2 whitespace-nowrap max-sm:order-6 max-sm:py-0 max-sm:text-right", templ.KV("text-bad", e.Result != audit.OK)}
+					var templ_7745c5c3_Var20 = []any{"px-4 py-2 wrap-anywhere max-sm:order-6 max-sm:col-span-2 max-sm:py-0", templ.KV("text-bad", e.Result != audit.OK)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var20...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

@@ -55,7 +55,7 @@ func ago(t, now time.Time) string {
 		return "never"
 	case d < 45*time.Second:
 		return "moments ago"
-	case d < 90*time.Second:
+	case d < 2*time.Minute:
 		return "a minute ago"
 	default:
 		return span(d) + " ago"

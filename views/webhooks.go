@@ -153,9 +153,9 @@ func hookWord(ctx context.Context, w settings.Webhook, s webhooks.Standing) stri
 }
 
 func waiting(ctx context.Context, s webhooks.Standing) string {
-	text := count(s.Pending, "event") + " waiting"
+	text := "No event waits"
 	if s.Pending > 0 {
-		text += ", the oldest for " + span(shell(ctx).Now.Sub(s.Oldest))
+		text = count(s.Pending, "event") + " waiting, the oldest for " + span(shell(ctx).Now.Sub(s.Oldest))
 	}
 	if s.Parked > 0 {
 		text += " · " + count(s.Parked, "event") + " given up"
