@@ -222,6 +222,13 @@ func givenFlags(flags *flag.FlagSet) func(name string) (string, bool) {
 	}
 }
 
+// configures says whether a flag stands for a variable.
+func configures(flag string) bool {
+	return slices.ContainsFunc(variables, func(v variable) bool {
+		return flag == flagName(v.name) || v.twin && flag == flagName(v.name+"_FILE")
+	})
+}
+
 // find returns v's value from the first source that has it, or "", and what a message
 // calls it there.
 func (v variable) find(sources []source) (title, value string, err error) {

@@ -159,10 +159,26 @@ func parseFlags(flags *flag.FlagSet, env environment, args []string) error {
 	return nil
 }
 
+// printUsage begins with the command's own flags: those of the configuration are many, and
+// most commands need none of them.
 func printUsage(flags *flag.FlagSet, w io.Writer) {
-	fmt.Fprintf(w, "Usage: %s [flags]\n\nFlags:\n", flags.Name())
+	var own, shared strings.Builder
+	configured := flags.Lookup(flagName(variables[0].name)) != nil // demo and simulator are not
 	flags.VisitAll(func(f *flag.Flag) {
 		value, usage := flag.UnquoteUsage(f)
-		fmt.Fprintf(w, "  --%s\n        %s\n", strings.TrimSpace(f.Name+" "+value), usage)
+		into := &own
+		if configured && configures(f.Name) {
+			into = &shared
+		} else if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
+			usage += " (default " + f.DefValue + ")"
+		}
+		fmt.Fprintf(into, "  --%s\n        %s\n", strings.TrimSpace(f.Name+" "+value), usage)
 	})
+	fmt.Fprintf(w, "Usage: %s [flags]\n", flags.Name())
+	if own.Len() > 0 {
+		fmt.Fprint(w, "\nFlags:\n", own.String())
+	}
+	if shared.Len() > 0 {
+		fmt.Fprint(w, "\nThe configuration, which variables and .env can hold as well:\n", shared.String())
+	}
 }

@@ -243,7 +243,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"user", "add", "--email", "a@example.com", "--role", "king", "--password-stdin"}, "--role has to be one of"},
 		{[]string{"token", "add"}, "needs --user, --name as well"},
 		{[]string{"version", "now"}, `takes no argument "now"`},
-		{[]string{"worker"}, "A worker is started by"},
+		{[]string{"worker"}, "Workers are started by"},
 	} {
 		dir := t.TempDir()
 		expectRefusal(t, runIn(t, dir, nil, "", c.args...), c.want)
@@ -260,6 +260,18 @@ func TestHelp(t *testing.T) {
 		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "Usage: switchboard") {
 			t.Errorf("%v: code %d, %q, %q", args, got.code, got.stdout, got.stderr)
 		}
+	}
+}
+
+// TestHelpOfACommand: what is the command's own comes before the configuration, with its defaults.
+func TestHelpOfACommand(t *testing.T) {
+	t.Parallel()
+	got := runIn(t, t.TempDir(), nil, "", "user", "add", "--help").stdout
+	if own, shared := strings.Index(got, "--role"), strings.Index(got, "--app-base-path"); own < 0 || shared < own {
+		t.Errorf("own flags at %d, the configuration's at %d:\n%s", own, shared, got)
+	}
+	if got := runIn(t, t.TempDir(), nil, "", "simulator", "--help").stdout; !strings.Contains(got, "(default 127.0.0.1:3901)") {
+		t.Errorf("no defaults:\n%s", got)
 	}
 }
 

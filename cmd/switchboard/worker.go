@@ -24,7 +24,7 @@ func runWorker(ctx context.Context, env environment, args []string) error {
 	}
 	doc, err := control.ReadStartDocument(env.stdin)
 	if err != nil {
-		return refuse("%s A worker is started by `switchboard serve`, not by people.", sentence(err))
+		return refuse("%s", sentence(err))
 	}
 	debug.FreeOSMemory()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
