@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,7 @@ func exercise(t *testing.T, open opener) {
 		"a message is stored once":              testAMessageIsStoredOnce,
 		"the same message at once":              testTheSameMessageAtOnce,
 		"a placeholder gives way":               testAPlaceholderGivesWay,
+		"a message under both addresses":        testAMessageUnderBothAddressesIsStoredOnce,
 		"latest is newest first and stable":     testLatestIsNewestFirstAndStable,
 		"delivery only moves forward":           testDeliveryOnlyMovesForward,
 		"delivery is of my messages only":       testDeliveryIsOfMyMessagesOnly,
@@ -195,6 +197,32 @@ func testAPlaceholderGivesWay(t *testing.T, open opener) {
 	save(t, m, hole)
 	if all := latest(t, m); all[0].Kind != messages.Text {
 		t.Fatal("a placeholder took the place of a message")
+	}
+}
+
+// Whose number becomes known between two deliveries of a message is the same person.
+func testAMessageUnderBothAddressesIsStoredOnce(t *testing.T, open opener) {
+	t.Parallel()
+	m, _, put := boxed(t, open)
+	const lid = "77@lid"
+	for _, chat := range []string{"", group} {
+		under := func(jid, id string, kind messages.Kind) messages.Message {
+			msg := incoming(id+chat, "hello")
+			msg.Chat, msg.Sender, msg.SenderLID, msg.Kind = chat, jid, lid, kind
+			if chat == "" {
+				msg.Chat, msg.ChatLID = jid, lid
+			}
+			return msg
+		}
+		for i, msg := range []messages.Message{under(lid, "A", messages.Text), under(lid, "B", messages.Undecryptable), under(ann, "A", messages.Text), under(ann, "B", messages.Text)} {
+			must(t, m.Save(t.Context(), msg, event(t, fmt.Sprint(i, chat))))
+		}
+	}
+	if all := latest(t, m); len(all) != 4 || slices.ContainsFunc(all, func(msg messages.Message) bool { return msg.Kind != messages.Text }) {
+		t.Errorf("got %+v", all)
+	}
+	if got, want := put(), []string{"0", "1", "3", "0" + group, "1" + group, "3" + group}; !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
 	}
 }
 

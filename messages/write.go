@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -118,6 +119,9 @@ func (m *Messages) SaveAll(ctx context.Context, all []Message) error {
 
 func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message, live bool) (fresh bool, err error) {
 	msg = msg.cleaned()
+	if err := identify(ctx, tx, &msg); err != nil {
+		return false, err
+	}
 	seq, err := m.nextSeq(ctx, tx)
 	if err != nil {
 		return false, err
@@ -154,10 +158,28 @@ func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message, live bool)
 		unread = 1
 	}
 	_, err = tx.ExecContext(ctx, upsertChat, msg.Chat, msg.ChatLID, "", at, unread, at, time.Now().UnixMilli())
-	if err != nil || msg.FromMe || msg.SenderName == "" && msg.SenderLID == "" {
-		return true, err
+	return true, err
+}
+
+// identify stores who sent msg, before it is looked whether it is stored already: what came
+// under their hidden address moves to their number when that becomes known, and in a group, where
+// nothing moves, msg gets the sender under which it was stored before.
+func identify(ctx context.Context, tx *sql.Tx, msg *Message) error {
+	if msg.FromMe || msg.SenderName == "" && msg.SenderLID == "" {
+		return nil
 	}
-	return true, saveContact(ctx, tx, Person{JID: msg.Sender, LID: msg.SenderLID, PushName: msg.SenderName})
+	if err := saveContact(ctx, tx, Person{JID: msg.Sender, LID: msg.SenderLID, PushName: msg.SenderName}); err != nil {
+		return err
+	}
+	if msg.Sender == msg.Chat || msg.SenderLID == "" || msg.SenderLID == msg.Sender {
+		return nil
+	}
+	err := tx.QueryRowContext(ctx, `SELECT "sender" FROM "messages" WHERE "chat" = $1 AND "id" = $2 AND "sender" = $3`,
+		msg.Chat, msg.ID, msg.SenderLID).Scan(&msg.Sender)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
 }
 
 // saveParts stores what a message has beside itself.
