@@ -225,7 +225,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) options() Options {
 	return Options{
-		Instances: s.supervisor, Auth: s.auth, Keys: keys.Ring{Settings: &s.settings}, Settings: &s.settings, Webhooks: s.desk(), BasePath: "/wa", URL: "https://panel.example/wa", Log: slog.New(slog.DiscardHandler),
+		Instances: s.supervisor, Auth: s.auth, People: s.auth, Keys: keys.Ring{Settings: &s.settings}, Settings: &s.settings, Webhooks: s.desk(), BasePath: "/wa", URL: "https://panel.example/wa", Log: slog.New(slog.DiscardHandler),
 		Usage: func(_ instances.ID, pid int) (resources.Usage, bool) {
 			return resources.Usage{CPUPercent: 1.5, RSSBytes: 19 << 20, OwnBytes: 6 << 20, OpenFiles: 21}, pid == 4711
 		},
@@ -282,6 +282,7 @@ func (s *site) send(token, method, path, body string, headers ...string) reply {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.documented(r, res.StatusCode)
 	return reply{res, string(data)}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"switchboard/fault"
@@ -64,6 +65,9 @@ func explainJSON(err error) error {
 		return &httpError{http.StatusBadRequest, fmt.Sprintf("The body is not valid JSON: there is a mistake at byte %d.", syntax.Offset)}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &httpError{http.StatusBadRequest, "The body is not valid JSON: it ends in the middle."}
+	}
+	if wrongTime, ok := errors.AsType[*time.ParseError](err); ok {
+		return fault.New(fault.Invalid, fmt.Sprintf("%s is no time. Write one as 2027-01-31T12:00:00Z.", wrongTime.Value))
 	}
 	// The decoder has no type for this one.
 	if _, name, found := strings.Cut(err.Error(), "unknown field "); found {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,6 +78,54 @@ func TestDocumentedRoutes(t *testing.T) {
 	slices.Sort(documented)
 	if !slices.Equal(exist, documented) {
 		t.Errorf("the router knows\n%s\nthe document lists\n%s", strings.Join(exist, "\n"), strings.Join(documented, "\n"))
+	}
+}
+
+// documented checks that the document lists what a request was refused with. Successes come from
+// workers, too, and the rest from faults that tests invent.
+func (s *site) documented(r *http.Request, status int) {
+	s.t.Helper()
+	if !slices.Contains([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnsupportedMediaType}, status) {
+		return
+	}
+	found := chi.NewRouteContext()
+	if !newServer(s.options()).mux.Match(found, r.Method, strings.TrimPrefix(r.URL.Path, "/api/v1")) {
+		return
+	}
+	route := strings.Replace(found.RoutePattern(), "/*", "/{path}", 1)
+	var operation struct {
+		Responses map[string]any `json:"responses"`
+	}
+	if err := json.Unmarshal(read(s.t).Paths[route][strings.ToLower(r.Method)], &operation); err != nil {
+		s.t.Fatal(err)
+	}
+	_, known := operation.Responses[strconv.Itoa(status)]
+	if _, anything := operation.Responses["default"]; !known && !anything {
+		s.t.Errorf("%s %s answered %d, which the document does not list", r.Method, route, status)
+	}
+}
+
+// Whatever takes a body says how a wrong one is refused.
+func TestDocumentedRefusalsOfBodies(t *testing.T) {
+	t.Parallel()
+	for path, operations := range read(t).Paths {
+		for method, raw := range operations {
+			var operation struct {
+				RequestBody json.RawMessage `json:"requestBody"`
+				Responses   map[string]any  `json:"responses"`
+			}
+			if method == "parameters" {
+				continue
+			}
+			if err := json.Unmarshal(raw, &operation); err != nil {
+				t.Fatal(err)
+			}
+			for _, status := range []string{"400", "413", "415", "422"} {
+				if _, known := operation.Responses[status]; operation.RequestBody != nil && !known {
+					t.Errorf("%s %s does not list %s", method, path, status)
+				}
+			}
+		}
 	}
 }
 

@@ -289,6 +289,9 @@ func (s *server) addToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t, secret, err := s.People.AddToken(r.Context(), user(r).Email, auth.NewToken{Name: in.Name, Expires: in.ExpiresAt, Scopes: in.Scopes, Numbers: in.Numbers})
+	if fault.FieldOf(err) == "expires" { // as forms call it
+		return fault.InField("expires_at", fault.MessageOf(err))
+	}
 	if err != nil {
 		return err
 	}
