@@ -2,9 +2,9 @@
 //
 // A confined process reads and writes one folder of its own and nothing else on the disk,
 // but for what encryption, name lookup and time zones need, which it may read. It starts no
-// program but those that it was given, and gains no privileges. Where the kernel can do it, it also sends signals to no
-// process outside and reaches no abstract unix socket there. All that is Landlock's work,
-// so it holds for root as well, and nothing in the process can undo it.
+// program but those that it was given, gains no privileges, and has none of root's but for files and ports. Where the kernel can do it, it also sends signals to no
+// process outside and reaches no abstract unix socket there. Most of that is Landlock's work,
+// so it holds for root as well, and nothing in the process can undo any of it.
 //
 // TCP stays open on purpose: a number speaks with WhatsApp, with webhooks at any address,
 // perhaps with a proxy and with PostgreSQL at any port, and Landlock knows ports but no
@@ -36,7 +36,7 @@ type Rules struct {
 // Effective is what the kernel enforces.
 type Effective struct {
 	// Landlock is the version of the kernel's interface, 0 without Landlock: then only new
-	// privileges and nothing else is kept from the process.
+	// privileges and those of root are kept from the process.
 	Landlock int
 	Signals  bool // processes outside get no signals
 
@@ -96,6 +96,9 @@ func Confine(r Rules) (Effective, error) {
 	// Landlock asks for this anyway; it holds also where there is none.
 	if err := ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Effective{}, fmt.Errorf("renounce new privileges: %w", err)
+	}
+	if err := renounce(); err != nil {
+		return Effective{}, err
 	}
 	abi := Available()
 	if abi < 1 {

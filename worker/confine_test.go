@@ -73,6 +73,11 @@ func probeConfined(doc control.StartDocument, storage, panel string) {
 	var pid int
 	_, _ = fmt.Sscan(panel, &pid)
 	try("signal the panel", syscall.Kill(pid, 0))
+	// What root can do without the disk.
+	host, _ := os.Hostname()
+	try("rename the machine", unix.Sethostname([]byte(host)))
+	_, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+	try("hear what others send", err)
 
 	note, err := ffmpeg.New(doc.FFmpeg).Voice(context.Background(), bytes.NewReader(sound()))
 	try("make a voice note", err)
@@ -207,7 +212,7 @@ func testConfined(t *testing.T, user int) {
 		"list all numbers", "read /etc/shadow", "read /etc/passwd", "read /proc/self/environ",
 		fmt.Sprintf("read /proc/%d/environ", os.Getpid()),
 		"list /", "list /etc", "list /home", "list /tmp", "list /proc", "list /etc/ssl/private", "write to /tmp",
-		"start /bin/true", "start itself", "start a program of its own", "link the neighbour's keys",
+		"rename the machine", "hear what others send", "start /bin/true", "start itself", "start a program of its own", "link the neighbour's keys",
 	}
 	if abi, _ := ll.LandlockGetABIVersion(); abi >= 6 {
 		denied = append(denied, "signal the panel")
