@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -22,6 +23,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"switchboard/cgroups"
 	"switchboard/control"
@@ -145,6 +148,9 @@ func (l *Launcher) start(ctx context.Context, spec instances.Spec, group *cgroup
 		cmd.ExtraFiles = []*os.File{l.o.Counting} // the first of them is control.ConnectionsFile
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
+	// What whoever started this process had left open is not for workers, which outlive them. A
+	// kernel before 5.11 knows no such call.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package processes
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"switchboard/control"
 	"switchboard/fault"
@@ -76,6 +79,33 @@ func TestLaunch(t *testing.T) {
 	}
 	if _, err := os.Stat(w.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+// A worker gets nothing that whoever started this process had left open: it outlives them, and its
+// sandbox does not close what is open already.
+func TestNothingElseIsOpen(t *testing.T) {
+	t.Parallel()
+	secret, err := os.Create(filepath.Join(t.TempDir(), "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer secret.Close()
+	left, err := unix.Dup(int(secret.Fd())) // which every program inherits
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(left)
+	w := launch(t, newLauncher(t), "well")
+	ready(t, w)
+	open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", w.Facts().PID))
+	if err != nil || len(open) < 3 {
+		t.Fatalf("%q, %v", open, err)
+	}
+	for _, path := range open {
+		if to, _ := os.Readlink(path); to == secret.Name() {
+			t.Errorf("the worker has %s open", to)
+		}
 	}
 }
 
