@@ -42,3 +42,17 @@ func FuzzBody(f *testing.F) {
 		_ = in.err()
 	})
 }
+
+// Whatever a page is, reading what it says about itself ends, and names are in lower case.
+func FuzzMetadata(f *testing.F) {
+	f.Add(`<!DOCTYPE html><html><head><TITLE>Tea &amp; cake</TITLE><meta property='og:title' content='A &#34;B&#34;'/><META NAME=description CONTENT=short></head><body><meta name=late content=x>`)
+	f.Add(`<title></title><svg><title>drawn</title></svg><script>"<meta name=a content=b>"</script><!-- <meta name=c content=d> --><meta name="e" content="`)
+	f.Add("<\x00meta \x00name=\x00><?php <![CDATA[")
+	f.Fuzz(func(t *testing.T, page string) {
+		for name, value := range metadata(strings.NewReader(page)) {
+			if name != strings.ToLower(name) || value != strings.Join(strings.Fields(value), " ") {
+				t.Errorf("%q is %q", name, value)
+			}
+		}
+	})
+}

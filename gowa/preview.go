@@ -2,12 +2,14 @@ package gowa
 
 import (
 	"context"
+	"html"
 	"io"
 	"net/url"
 	"strings"
 	"time"
 
-	"golang.org/x/net/html"
+	"github.com/tdewolff/parse/v2"
+	lexer "github.com/tdewolff/parse/v2/html"
 
 	"switchboard/pictures"
 	"switchboard/whatsapp"
@@ -62,7 +64,7 @@ func (a *API) previewPicture(ctx context.Context, address string) []byte {
 	return small
 }
 
-// metadata reads title and meta elements of a page by their names.
+// metadata reads title and meta elements of a page by their names, as far as the page has come.
 func metadata(page io.Reader) map[string]string {
 	found := map[string]string{}
 	keep := func(name, value string) {
@@ -70,35 +72,47 @@ func metadata(page io.Reader) map[string]string {
 			found[name] = strings.Join(strings.Fields(value), " ")
 		}
 	}
-	tokens := html.NewTokenizer(page)
-	tokens.SetMaxBuf(maxPage)
+	head, _ := io.ReadAll(page)
+	tokens := lexer.NewLexer(parse.NewInputBytes(head))
+	element, name, value := "", "", ""
 	for {
-		switch tokens.Next() {
-		case html.ErrorToken:
+		kind, _ := tokens.Next()
+		switch kind {
+		case lexer.ErrorToken:
 			return found
-		case html.StartTagToken, html.SelfClosingTagToken:
-			t := tokens.Token()
-			switch t.Data {
-			case "body":
+		case lexer.StartTagToken:
+			element, name, value = string(tokens.Text()), "", ""
+			if element == "body" {
 				return found
-			case "title":
-				if tokens.Next() == html.TextToken {
-					keep("title", tokens.Token().Data)
-				}
-			case "meta":
-				var name, value string
-				for _, attr := range t.Attr {
-					switch attr.Key {
-					case "name", "property":
-						name = attr.Val
-					case "content":
-						value = attr.Val
-					}
-				}
+			}
+		case lexer.AttributeToken:
+			switch string(tokens.AttrKey()) {
+			case "name", "property":
+				name = attribute(tokens)
+			case "content":
+				value = attribute(tokens)
+			}
+		case lexer.StartTagCloseToken, lexer.StartTagVoidToken:
+			if element == "meta" {
 				keep(name, value)
 			}
+		case lexer.TextToken:
+			if element == "title" {
+				keep("title", html.UnescapeString(string(tokens.Text())))
+			}
+		case lexer.EndTagToken:
+			element = ""
 		}
 	}
+}
+
+// attribute is the value of the attribute that the lexer has just read.
+func attribute(tokens *lexer.Lexer) string {
+	value := string(tokens.AttrVal())
+	if len(value) > 0 && (value[0] == '"' || value[0] == '\'') {
+		value = strings.TrimSuffix(value[1:], value[:1])
+	}
+	return html.UnescapeString(value)
 }
 
 func first(texts ...string) string {
