@@ -18,13 +18,18 @@ func TestSmallRuntime(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("it prints %q, %v", out, err)
 	}
-	changed, err := os.ReadFile(filepath.Join(filepath.Dir(path), "mspanset.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range []string{"spanSetBlockEntries = 32 ", "spanSetInitSpineCap = 8 "} {
-		if !strings.Contains(string(changed), line) {
-			t.Errorf("the runtime has no line %q", line)
+	for file, lines := range map[string][]string{
+		"mspanset.go": {"spanSetBlockEntries = 32 ", "spanSetInitSpineCap = 8 "},
+		"mheap.go":    {"gcBitsChunkBytes = uintptr(8 << 10)"},
+	} {
+		changed, err := os.ReadFile(filepath.Join(filepath.Dir(path), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			if !strings.Contains(string(changed), line) {
+				t.Errorf("the runtime's %s has no line %q", file, line)
+			}
 		}
 	}
 }
