@@ -3,6 +3,7 @@ package handlers
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"switchboard/fault"
 	"switchboard/instances"
@@ -10,7 +11,7 @@ import (
 )
 
 // jid matches the addresses of chats that a person may paste instead of a phone number.
-var jid = regexp.MustCompile(`^[0-9-]{5,40}@(s\.whatsapp\.net|lid|g\.us)$`)
+var jid = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9-]{5,40}@(s\.whatsapp\.net|lid|g\.us)$`) })
 
 // parsePhone returns the digits of a phone number in international form, or a fault for
 // field that says what is wrong.
@@ -27,7 +28,7 @@ func parsePhone(field, text string) (string, error) {
 
 // parseRecipient returns whom a message goes to: a phone number in digits, or a chat's JID.
 func parseRecipient(field, text string) (string, error) {
-	if text = strings.TrimSpace(text); jid.MatchString(text) {
+	if text = strings.TrimSpace(text); jid().MatchString(text) {
 		return text, nil
 	}
 	return parsePhone(field, text)

@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"regexp"
+	"sync"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -33,7 +34,7 @@ type linking struct {
 }
 
 // displayName is what the real server insists on.
-var displayName = regexp.MustCompile(`^[A-Za-z ]+ \(.+\)$`)
+var displayName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z ]+ \(.+\)$`) })
 
 // handleLinkCode answers both stages of a pairing by code that a client asks for.
 func (c *connection) handleLinkCode(iq *waBinary.Node, reg waBinary.Node) {
@@ -67,7 +68,7 @@ func (c *connection) handleLinkCode(iq *waBinary.Node, reg waBinary.Node) {
 		WrappedEphemeral: part("link_code_pairing_wrapped_companion_ephemeral_pub"),
 		ServerAuthKeyPub: part("companion_server_auth_key_pub"), Nonce: part("link_code_pairing_nonce"), At: time.Now(),
 	}
-	if len(request.WrappedEphemeral) != 80 || !digits(request.Number) || !displayName.MatchString(request.Platform) {
+	if len(request.WrappedEphemeral) != 80 || !digits(request.Number) || !displayName().MatchString(request.Platform) {
 		c.fail(iq, 400, "bad-request")
 		return
 	}

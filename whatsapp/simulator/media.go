@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -27,7 +28,7 @@ const (
 )
 
 // fileName is what tokens and ids of pictures look like. It cannot leave its folder.
-var fileName = regexp.MustCompile(`^[A-Za-z0-9_=-]{1,64}$`)
+var fileName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_=-]{1,64}$`) })
 
 // handler serves everything that clients ask over HTTP, under whatever host name.
 func (n *Network) handler() http.Handler {
@@ -90,7 +91,7 @@ func (n *Network) upload(w http.ResponseWriter, r *http.Request) {
 	case n.refusesUpload(number, device):
 		http.Error(w, "unavailable", http.StatusServiceUnavailable)
 		return
-	case err != nil || !fileName.MatchString(token):
+	case err != nil || !fileName().MatchString(token):
 		http.Error(w, "bad token", http.StatusBadRequest)
 		return
 	}
@@ -132,7 +133,7 @@ func (n *Network) storeMedia(body io.Reader, path string, want []byte) (matches 
 }
 
 func (n *Network) download(w http.ResponseWriter, r *http.Request, name string, path func(string) string) {
-	if !fileName.MatchString(name) {
+	if !fileName().MatchString(name) {
 		http.NotFound(w, r)
 		return
 	}
@@ -157,7 +158,7 @@ func (n *Network) deleteMedia(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !auth:
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
-	case !fileName.MatchString(token):
+	case !fileName().MatchString(token):
 		http.NotFound(w, r)
 	default:
 		if err := os.Remove(n.state.media(token)); err != nil && !errors.Is(err, os.ErrNotExist) {

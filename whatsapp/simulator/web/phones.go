@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/common/reedsolomon"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
 	"switchboard/fault"
@@ -226,6 +227,10 @@ func linkText(r *http.Request) (string, error) {
 	}
 	return readCode(raw)
 }
+
+// Every process that has this package gets the tables of codes that are not QR, used or not. A
+// number's does without these 80 KiB.
+func init() { reedsolomon.GenericGF_AZTEC_DATA_12, reedsolomon.GenericGF_AZTEC_DATA_10 = nil, nil }
 
 // maxPixels keeps a small file from becoming a huge picture.
 const maxPixels = 40 << 20
