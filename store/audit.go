@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"switchboard/audit"
+	"switchboard/engine"
 	"switchboard/fault"
 )
 
@@ -16,11 +17,11 @@ var _ audit.Store = (*Store)(nil)
 
 const auditColumns = `"seq", "at", "user_id", "who", "via", "address", "action", "instance", "target", "result", "detail", "hash"`
 
-func readEntry(r row) (audit.Entry, error) {
+func readEntry(r engine.Row) (audit.Entry, error) {
 	var e audit.Entry
 	var at int64
 	err := r.Scan(&e.Seq, &at, &e.User, &e.Who, &e.Via, &e.Address, &e.Action, &e.Instance, &e.Target, &e.Result, &e.Detail, &e.Hash)
-	e.At = fromMillis(at)
+	e.At = engine.Moment(at)
 	return e, err
 }
 
@@ -31,7 +32,7 @@ func (s *Store) LastEntry(ctx context.Context) (audit.Entry, error) {
 
 // OldEntry returns the newest entry from before a time; see audit.Store.
 func (s *Store) OldEntry(ctx context.Context, before time.Time) (audit.Entry, error) {
-	return s.oneEntry(ctx, `WHERE "at" < $1 ORDER BY "seq" DESC LIMIT 1`, millis(before))
+	return s.oneEntry(ctx, `WHERE "at" < $1 ORDER BY "seq" DESC LIMIT 1`, engine.Millis(before))
 }
 
 func (s *Store) oneEntry(ctx context.Context, which string, args ...any) (audit.Entry, error) {
@@ -49,7 +50,7 @@ func (s *Store) oneEntry(ctx context.Context, which string, args ...any) (audit.
 func (s *Store) AddEntry(ctx context.Context, e audit.Entry) error {
 	_, err := s.db.ExecContext(ctx, `
 		INSERT INTO "audit" (`+auditColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		e.Seq, millis(e.At), e.User, e.Who, e.Via, e.Address, e.Action, e.Instance, e.Target, string(e.Result), e.Detail, e.Hash)
+		e.Seq, engine.Millis(e.At), e.User, e.Who, e.Via, e.Address, e.Action, e.Instance, e.Target, string(e.Result), e.Detail, e.Hash)
 	if conflict(err) {
 		return fault.Wrap(fault.Conflict, "This place in the audit log is taken.", err)
 	}
@@ -74,10 +75,10 @@ func (s *Store) Entries(ctx context.Context, q audit.Query) ([]audit.Entry, erro
 		add(`"instance" = ?`, q.Instance)
 	}
 	if !q.From.IsZero() {
-		add(`"at" >= ?`, millis(q.From))
+		add(`"at" >= ?`, engine.Millis(q.From))
 	}
 	if !q.To.IsZero() {
-		add(`"at" < ?`, millis(q.To))
+		add(`"at" < ?`, engine.Millis(q.To))
 	}
 	if q.Before > 0 {
 		add(`"seq" < ?`, q.Before)
@@ -87,34 +88,19 @@ func (s *Store) Entries(ctx context.Context, q audit.Query) ([]audit.Entry, erro
 		args = append(args, q.Limit)
 		limit = fmt.Sprintf(" LIMIT $%d", len(args))
 	}
-	rows, err := s.db.QueryContext(ctx, `
-		SELECT `+auditColumns+` FROM "audit" WHERE `+strings.Join(where, " AND ")+` ORDER BY "seq" DESC`+limit, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read audit log: %w", err)
-	}
-	return collect(rows, readEntry)
+	return engine.All(ctx, s.db, "read audit log", readEntry,
+		`SELECT `+auditColumns+` FROM "audit" WHERE `+strings.Join(where, " AND ")+` ORDER BY "seq" DESC`+limit, args...)
 }
 
 // EachEntry calls f with every entry, oldest first; see audit.Store.
 func (s *Store) EachEntry(ctx context.Context, f func(audit.Entry) error) error {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+auditColumns+` FROM "audit" ORDER BY "seq"`)
-	if err != nil {
-		return fmt.Errorf("read audit log: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		e, err := readEntry(rows)
+	return engine.Each(ctx, s.db, "read audit log", func(r engine.Row) error {
+		e, err := readEntry(r)
 		if err != nil {
-			return fmt.Errorf("read audit log: %w", err)
-		}
-		if err := f(e); err != nil {
 			return err
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read audit log: %w", err)
-	}
-	return nil
+		return f(e)
+	}, `SELECT `+auditColumns+` FROM "audit" ORDER BY "seq"`)
 }
 
 // RemoveEntries removes all up to and with that seq; see audit.Store.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchboard/auth"
+	"switchboard/engine"
 	"switchboard/fault"
 )
 
@@ -26,7 +27,7 @@ func (s *Store) TOTP(ctx context.Context, user int64) (t auth.TOTP, err error) {
 	if err != nil {
 		return auth.TOTP{}, absent("authenticator app", err)
 	}
-	t.ConfirmedAt = fromMillis(confirmed)
+	t.ConfirmedAt = engine.Moment(confirmed)
 	return t, nil
 }
 
@@ -47,7 +48,7 @@ func (s *Store) SaveTOTP(ctx context.Context, user int64, sealed []byte) error {
 // ConfirmTOTP makes an authenticator app count; see auth.SecondFactors.
 func (s *Store) ConfirmTOTP(ctx context.Context, user, step int64, at time.Time) error {
 	return s.change(ctx, "authenticator app", `
-		UPDATE "totp" SET "confirmed_at" = $1, "step" = $2 WHERE "user_id" = $3 AND "confirmed_at" = 0`, millis(at), step, user)
+		UPDATE "totp" SET "confirmed_at" = $1, "step" = $2 WHERE "user_id" = $3 AND "confirmed_at" = 0`, engine.Millis(at), step, user)
 }
 
 // UseTOTP marks a step used; see auth.SecondFactors.
@@ -108,20 +109,17 @@ func (s *Store) UseRecoveryCode(ctx context.Context, user int64, hash string) er
 
 const passkeyColumns = `"id", "user_id", "name", "credential", "created_at", "last_used_at"`
 
-func readPasskey(r row) (p auth.Passkey, err error) {
+func readPasskey(r engine.Row) (p auth.Passkey, err error) {
 	var createdAt, lastUsedAt int64
 	err = r.Scan(&p.ID, &p.UserID, &p.Name, &p.Credential, &createdAt, &lastUsedAt)
-	p.CreatedAt, p.LastUsedAt = fromMillis(createdAt), fromMillis(lastUsedAt)
+	p.CreatedAt, p.LastUsedAt = engine.Moment(createdAt), engine.Moment(lastUsedAt)
 	return p, err
 }
 
 // Passkeys returns a person's passkeys, oldest first.
 func (s *Store) Passkeys(ctx context.Context, user int64) ([]auth.Passkey, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+passkeyColumns+` FROM "passkeys" WHERE "user_id" = $1 ORDER BY "created_at", "id"`, user)
-	if err != nil {
-		return nil, fmt.Errorf("list passkeys: %w", err)
-	}
-	return collect(rows, readPasskey)
+	return engine.All(ctx, s.db, "list passkeys", readPasskey,
+		`SELECT `+passkeyColumns+` FROM "passkeys" WHERE "user_id" = $1 ORDER BY "created_at", "id"`, user)
 }
 
 // PasskeyByID returns one.
@@ -136,7 +134,7 @@ func (s *Store) PasskeyByID(ctx context.Context, id string) (auth.Passkey, error
 // AddPasskey inserts one.
 func (s *Store) AddPasskey(ctx context.Context, p auth.Passkey) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO "passkeys" (`+passkeyColumns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
-		p.ID, p.UserID, p.Name, p.Credential, millis(p.CreatedAt), millis(p.LastUsedAt))
+		p.ID, p.UserID, p.Name, p.Credential, engine.Millis(p.CreatedAt), engine.Millis(p.LastUsedAt))
 	if conflict(err) {
 		return fault.Wrap(fault.Conflict, "This passkey is here already.", err)
 	}
@@ -148,7 +146,7 @@ func (s *Store) AddPasskey(ctx context.Context, p auth.Passkey) error {
 
 // TouchPasskey writes the credential and when it was last used.
 func (s *Store) TouchPasskey(ctx context.Context, p auth.Passkey) error {
-	return s.change(ctx, "passkey", `UPDATE "passkeys" SET "credential" = $1, "last_used_at" = $2 WHERE "id" = $3`, p.Credential, millis(p.LastUsedAt), p.ID)
+	return s.change(ctx, "passkey", `UPDATE "passkeys" SET "credential" = $1, "last_used_at" = $2 WHERE "id" = $3`, p.Credential, engine.Millis(p.LastUsedAt), p.ID)
 }
 
 // RemovePasskey removes one of a person's.
@@ -180,13 +178,13 @@ func (s *Store) AddIdentity(ctx context.Context, issuer, subject string, user in
 // AddChallenge writes what a browser has to finish; see auth.SecondFactors.
 func (s *Store) AddChallenge(ctx context.Context, hash string, c auth.Challenge, now time.Time) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM "challenges" WHERE "expires_at" <= $1`, millis(now)); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM "challenges" WHERE "expires_at" <= $1`, engine.Millis(now)); err != nil {
 			return fmt.Errorf("forget challenges: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO "challenges" ("token_hash", "purpose", "user_id", "data", "expires_at") VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT ("token_hash", "purpose") DO UPDATE SET "user_id" = excluded."user_id", "data" = excluded."data", "expires_at" = excluded."expires_at"`,
-			hash, c.Purpose, c.UserID, c.Data, millis(c.ExpiresAt)); err != nil {
+			hash, c.Purpose, c.UserID, c.Data, engine.Millis(c.ExpiresAt)); err != nil {
 			return fmt.Errorf("add challenge: %w", err)
 		}
 		return nil
@@ -199,11 +197,11 @@ func (s *Store) Challenge(ctx context.Context, hash, purpose string, now time.Ti
 	var expires int64
 	err := s.db.QueryRowContext(ctx, `
 		SELECT "user_id", "data", "expires_at" FROM "challenges" WHERE "token_hash" = $1 AND "purpose" = $2 AND "expires_at" > $3`,
-		hash, purpose, millis(now)).Scan(&c.UserID, &c.Data, &expires)
+		hash, purpose, engine.Millis(now)).Scan(&c.UserID, &c.Data, &expires)
 	if err != nil {
 		return auth.Challenge{}, absent("challenge", err)
 	}
-	c.ExpiresAt = fromMillis(expires)
+	c.ExpiresAt = engine.Moment(expires)
 	return c, nil
 }
 

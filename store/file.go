@@ -68,20 +68,13 @@ func adopt(ctx context.Context, f engine.File) error {
 // tables returns what a database holds under a name, in lower case: to SQLite, upper and
 // lower case are the same.
 func tables(ctx context.Context, db *sql.DB) (map[string]bool, error) {
-	rows, err := db.QueryContext(ctx, `SELECT "name" FROM "sqlite_master" WHERE "name" NOT LIKE 'sqlite\_%' ESCAPE '\'`)
-	if err != nil {
-		return nil, fmt.Errorf("list tables: %w", err)
-	}
-	defer rows.Close()
 	names := map[string]bool{}
-	for rows.Next() {
+	return names, engine.Each(ctx, db, "list tables", func(r engine.Row) error {
 		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("list tables: %w", err)
-		}
+		err := r.Scan(&name)
 		names[strings.ToLower(name)] = true
-	}
-	return names, rows.Err()
+		return err
+	}, `SELECT "name" FROM "sqlite_master" WHERE "name" NOT LIKE 'sqlite\_%' ESCAPE '\'`)
 }
 
 // ownTables finds out what the migrations make by letting them make it in memory.

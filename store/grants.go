@@ -6,13 +6,14 @@ import (
 	"fmt"
 
 	"switchboard/auth"
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
 )
 
 // NumbersOf returns the numbers that a person was given; see auth.Grants.
 func (s *Store) NumbersOf(ctx context.Context, user int64) ([]instances.ID, error) {
-	return list[instances.ID](ctx, s.db, `
+	return engine.Values[instances.ID](ctx, s.db, "list what somebody was given", `
 		SELECT "instance" FROM "number_grants" WHERE "user_id" = $1
 		UNION SELECT n."instance" FROM "group_grants" g JOIN "group_numbers" n ON n."group_id" = g."group_id"
 		WHERE g."user_id" = $1 ORDER BY 1`, user)
@@ -25,11 +26,11 @@ func (s *Store) GrantOf(ctx context.Context, user int64) (g auth.Grant, err erro
 		return g, err
 	}
 	g.All = u.AllNumbers
-	if g.Numbers, err = list[instances.ID](ctx, s.db,
+	if g.Numbers, err = engine.Values[instances.ID](ctx, s.db, "list what somebody was given",
 		`SELECT "instance" FROM "number_grants" WHERE "user_id" = $1 ORDER BY 1`, user); err != nil {
 		return g, err
 	}
-	g.Groups, err = list[string](ctx, s.db, `SELECT "group_id" FROM "group_grants" WHERE "user_id" = $1 ORDER BY 1`, user)
+	g.Groups, err = engine.Values[string](ctx, s.db, "list what somebody was given", `SELECT "group_id" FROM "group_grants" WHERE "user_id" = $1 ORDER BY 1`, user)
 	return g, err
 }
 
@@ -67,19 +68,12 @@ func (s *Store) SetGrant(ctx context.Context, user int64, g auth.Grant) error {
 
 // Groups returns all groups of numbers, by name.
 func (s *Store) Groups(ctx context.Context) ([]auth.Group, error) {
-	rows, err := s.db.QueryContext(ctx, `
-		SELECT g."id", g."name", COALESCE(n."instance", '') FROM "number_groups" g
-		LEFT JOIN "group_numbers" n ON n."group_id" = g."id" ORDER BY g."name_key", g."id", n."instance"`)
-	if err != nil {
-		return nil, fmt.Errorf("list groups: %w", err)
-	}
-	defer rows.Close()
 	var all []auth.Group
-	for rows.Next() {
+	err := engine.Each(ctx, s.db, "list groups", func(r engine.Row) error {
 		var g auth.Group
 		var number instances.ID
-		if err := rows.Scan(&g.ID, &g.Name, &number); err != nil {
-			return nil, fmt.Errorf("read group: %w", err)
+		if err := r.Scan(&g.ID, &g.Name, &number); err != nil {
+			return err
 		}
 		if n := len(all); n == 0 || all[n-1].ID != g.ID {
 			all = append(all, g)
@@ -88,9 +82,12 @@ func (s *Store) Groups(ctx context.Context) ([]auth.Group, error) {
 			last := &all[len(all)-1]
 			last.Numbers = append(last.Numbers, number)
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list groups: %w", err)
+		return nil
+	}, `
+		SELECT g."id", g."name", COALESCE(n."instance", '') FROM "number_groups" g
+		LEFT JOIN "group_numbers" n ON n."group_id" = g."id" ORDER BY g."name_key", g."id", n."instance"`)
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }
@@ -128,17 +125,4 @@ func (s *Store) RemoveGroup(ctx context.Context, id string) error {
 		return absent("group", err)
 	}
 	return nil
-}
-
-// list reads one column.
-func list[T ~string](ctx context.Context, db *sql.DB, query string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("list: %w", err)
-	}
-	return collect(rows, func(r row) (T, error) {
-		var one T
-		err := r.Scan(&one)
-		return one, err
-	})
 }

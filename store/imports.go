@@ -4,27 +4,13 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"switchboard/engine"
 )
 
 // Imported returns the JIDs of the numbers that were taken over from another program.
 func (s *Store) Imported(ctx context.Context) ([]string, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT "jid" FROM "imports" ORDER BY "jid"`)
-	if err != nil {
-		return nil, fmt.Errorf("list imports: %w", err)
-	}
-	defer rows.Close()
-	var jids []string
-	for rows.Next() {
-		var jid string
-		if err := rows.Scan(&jid); err != nil {
-			return nil, fmt.Errorf("list imports: %w", err)
-		}
-		jids = append(jids, jid)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list imports: %w", err)
-	}
-	return jids, nil
+	return engine.Values[string](ctx, s.db, "list imports", `SELECT "jid" FROM "imports" ORDER BY "jid"`)
 }
 
 // RememberImport notes that a number was taken over. Idempotent.

@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
-	"time"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
 )
@@ -15,32 +15,19 @@ var _ instances.Store = (*Store)(nil)
 
 // Instances returns all numbers, oldest first.
 func (s *Store) Instances(ctx context.Context) ([]instances.Instance, error) {
-	rows, err := s.db.QueryContext(ctx, `
+	return engine.All(ctx, s.db, "list instances", func(r engine.Row) (i instances.Instance, err error) {
+		var since, retryAt, activeAt, createdAt int64
+		err = r.Scan(&i.ID, &i.Name, &i.Phone, &i.Owner, &i.JID, &i.LID, &i.PushName, &i.Desired, &i.Status,
+			&i.Reason, &since, &retryAt, &i.Port, &i.Database.Engine, &i.Database.Main,
+			&i.Database.Keys, &activeAt, &i.Restarts, &createdAt)
+		i.Since, i.RetryAt, i.CreatedAt = engine.Moment(since), engine.Moment(retryAt), engine.Moment(createdAt)
+		i.ActiveAt = engine.Moment(activeAt)
+		return i, err
+	}, `
 		SELECT "id", "name", "phone", "owner", "jid", "lid", "push_name", "desired", "status",
 			"reason", "since", "retry_at", "port", "database_engine", "database_main",
 			"database_keys", "active_at", "restarts", "created_at"
 		FROM "instances" ORDER BY "created_at", "id"`)
-	if err != nil {
-		return nil, fmt.Errorf("list instances: %w", err)
-	}
-	defer rows.Close()
-	var all []instances.Instance
-	for rows.Next() {
-		var i instances.Instance
-		var since, retryAt, activeAt, createdAt int64
-		if err := rows.Scan(&i.ID, &i.Name, &i.Phone, &i.Owner, &i.JID, &i.LID, &i.PushName, &i.Desired, &i.Status,
-			&i.Reason, &since, &retryAt, &i.Port, &i.Database.Engine, &i.Database.Main,
-			&i.Database.Keys, &activeAt, &i.Restarts, &createdAt); err != nil {
-			return nil, fmt.Errorf("read instance: %w", err)
-		}
-		i.Since, i.RetryAt, i.CreatedAt = fromMillis(since), fromMillis(retryAt), fromMillis(createdAt)
-		i.ActiveAt = fromMillis(activeAt)
-		all = append(all, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list instances: %w", err)
-	}
-	return all, nil
 }
 
 // AddInstance inserts one number and returns its id; see instances.Store.
@@ -51,8 +38,8 @@ func (s *Store) AddInstance(ctx context.Context, i instances.Instance, requestID
 			"database_main", "database_keys", "restarts", "created_at", "request_id")
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 		i.ID, i.Name, nameKey(i.Name), i.Phone, i.Owner, i.JID, i.LID, i.PushName,
-		i.Desired, i.Status, i.Reason, millis(i.Since), millis(i.RetryAt), i.Port, i.Database.Engine,
-		i.Database.Main, i.Database.Keys, i.Restarts, millis(i.CreatedAt), sql.NullString{String: requestID, Valid: requestID != ""})
+		i.Desired, i.Status, i.Reason, engine.Millis(i.Since), engine.Millis(i.RetryAt), i.Port, i.Database.Engine,
+		i.Database.Main, i.Database.Keys, i.Restarts, engine.Millis(i.CreatedAt), sql.NullString{String: requestID, Valid: requestID != ""})
 	if err == nil {
 		return i.ID, nil
 	}
@@ -81,8 +68,8 @@ func (s *Store) SaveInstance(ctx context.Context, i instances.Instance) error {
 			"retry_at" = $11, "active_at" = $12, "restarts" = $13
 		WHERE "id" = $14`,
 		i.Name, nameKey(i.Name), i.Phone, i.JID, i.LID,
-		i.PushName, i.Desired, i.Status, i.Reason, millis(i.Since),
-		millis(i.RetryAt), millis(i.ActiveAt), i.Restarts, i.ID)
+		i.PushName, i.Desired, i.Status, i.Reason, engine.Millis(i.Since),
+		engine.Millis(i.RetryAt), engine.Millis(i.ActiveAt), i.Restarts, i.ID)
 	if conflict(err) {
 		return s.instanceConflict(err, i)
 	} else if err != nil {
@@ -130,17 +117,3 @@ func (s *Store) instanceConflict(err error, i instances.Instance) error {
 // nameKey is the form of a name in which names are compared. It is made here because the
 // engines do not agree about the case of letters outside ASCII.
 func nameKey(name string) string { return strings.ToLower(strings.ToUpper(name)) }
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"switchboard/engine"
 )
 
 // sealedTables are those with secrets in them, and the column that names each.
@@ -22,15 +24,14 @@ func (s *Store) Reseal(ctx context.Context, reseal func(table, name string, seal
 }
 
 func resealTable(ctx context.Context, tx *sql.Tx, table, name string, reseal func(table, name string, sealed []byte) ([]byte, error)) error {
-	rows, err := tx.QueryContext(ctx, `SELECT "`+name+`", "sealed" FROM "`+table+`"`)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", table, err)
-	}
 	type secret struct {
 		name   any
 		sealed []byte
 	}
-	all, err := collect(rows, func(r row) (x secret, err error) { return x, r.Scan(&x.name, &x.sealed) })
+	all, err := engine.All(ctx, tx, "read "+table, func(r engine.Row) (x secret, err error) {
+		err = r.Scan(&x.name, &x.sealed)
+		return x, err
+	}, `SELECT "`+name+`", "sealed" FROM "`+table+`"`)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"switchboard/auth"
+	"switchboard/engine"
 )
 
 // lacksSecondStep is 1 for the person u who has to have a second step and has none. Whoever has
@@ -16,20 +17,8 @@ const lacksSecondStep = `CASE WHEN EXISTS (SELECT 1 FROM "second_step_roles" n W
 	AND NOT (u."password_hash" = '' AND EXISTS (SELECT 1 FROM "identities" i WHERE i."user_id" = u."id")) THEN 1 ELSE 0 END`
 
 // SecondStepRoles returns whose people need a second step; see auth.SecondFactors.
-func (s *Store) SecondStepRoles(ctx context.Context) (roles []auth.Role, err error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT "role" FROM "second_step_roles" ORDER BY "role"`)
-	if err != nil {
-		return nil, fmt.Errorf("read who needs a second step: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var role auth.Role
-		if err := rows.Scan(&role); err != nil {
-			return nil, fmt.Errorf("read who needs a second step: %w", err)
-		}
-		roles = append(roles, role)
-	}
-	return roles, rows.Err()
+func (s *Store) SecondStepRoles(ctx context.Context) ([]auth.Role, error) {
+	return engine.Values[auth.Role](ctx, s.db, "read who needs a second step", `SELECT "role" FROM "second_step_roles" ORDER BY "role"`)
 }
 
 // SetSecondStepRoles replaces them; see auth.SecondFactors.
@@ -49,21 +38,14 @@ func (s *Store) SetSecondStepRoles(ctx context.Context, roles []auth.Role) error
 
 // WithSecondStep returns who has one; see auth.SecondFactors.
 func (s *Store) WithSecondStep(ctx context.Context) (map[int64]bool, error) {
-	rows, err := s.db.QueryContext(ctx, `
-		SELECT "user_id", 1 FROM "totp" WHERE "confirmed_at" > 0 UNION SELECT "user_id", 1 FROM "passkeys"
-		UNION SELECT u."id", 0 FROM "users" u JOIN "identities" i ON i."user_id" = u."id" WHERE u."password_hash" = ''`)
-	if err != nil {
-		return nil, fmt.Errorf("read who has a second step: %w", err)
-	}
-	defer rows.Close()
 	have := map[int64]bool{}
-	for rows.Next() {
+	return have, engine.Each(ctx, s.db, "read who has a second step", func(r engine.Row) error {
 		var id int64
 		var own int
-		if err := rows.Scan(&id, &own); err != nil {
-			return nil, fmt.Errorf("read who has a second step: %w", err)
-		}
+		err := r.Scan(&id, &own)
 		have[id] = have[id] || own == 1
-	}
-	return have, rows.Err()
+		return err
+	}, `
+		SELECT "user_id", 1 FROM "totp" WHERE "confirmed_at" > 0 UNION SELECT "user_id", 1 FROM "passkeys"
+		UNION SELECT u."id", 0 FROM "users" u JOIN "identities" i ON i."user_id" = u."id" WHERE u."password_hash" = ''`)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"switchboard/engine"
 	"switchboard/settings"
 )
 
@@ -23,24 +24,14 @@ func (s *Store) Settings(ctx context.Context, scope string) (sealed []byte, revi
 
 // SettingsRevisions returns the revision of every scope that has settings.
 func (s *Store) SettingsRevisions(ctx context.Context) (map[string]int64, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT "scope", "revision" FROM "settings"`)
-	if err != nil {
-		return nil, fmt.Errorf("list settings: %w", err)
-	}
-	defer rows.Close()
 	all := map[string]int64{}
-	for rows.Next() {
+	return all, engine.Each(ctx, s.db, "list settings", func(r engine.Row) error {
 		var scope string
 		var revision int64
-		if err := rows.Scan(&scope, &revision); err != nil {
-			return nil, fmt.Errorf("read revision of settings: %w", err)
-		}
+		err := r.Scan(&scope, &revision)
 		all[scope] = revision
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list settings: %w", err)
-	}
-	return all, nil
+		return err
+	}, `SELECT "scope", "revision" FROM "settings"`)
 }
 
 // SaveSettings replaces the revision was by revision, 0 being that there are none yet. ok is

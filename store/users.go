@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchboard/auth"
+	"switchboard/engine"
 	"switchboard/fault"
 )
 
@@ -15,15 +16,12 @@ var _ auth.Store = (*Store)(nil)
 
 const userColumns = `u."id", u."email", u."name", u."role", u."created_at", u."last_seen_at", u."disabled_at", u."all_numbers"`
 
-// row is what a person or a session can be read from.
-type row interface{ Scan(into ...any) error }
-
 // readUser reads userColumns, and what follows them into more.
-func readUser(r row, more ...any) (auth.User, error) {
+func readUser(r engine.Row, more ...any) (auth.User, error) {
 	var u auth.User
 	var createdAt, lastSeenAt, disabledAt, all int64
 	err := r.Scan(append([]any{&u.ID, &u.Email, &u.Name, &u.Role, &createdAt, &lastSeenAt, &disabledAt, &all}, more...)...)
-	u.CreatedAt, u.LastSeenAt, u.DisabledAt = fromMillis(createdAt), fromMillis(lastSeenAt), fromMillis(disabledAt)
+	u.CreatedAt, u.LastSeenAt, u.DisabledAt = engine.Moment(createdAt), engine.Moment(lastSeenAt), engine.Moment(disabledAt)
 	u.AllNumbers = all != 0
 	return u, err
 }
@@ -41,7 +39,7 @@ func addUser(ctx context.Context, db execer, u auth.User, passwordHash string) e
 	_, err := db.ExecContext(ctx, `
 		INSERT INTO "users" ("id", "email", "name", "role", "password_hash", "created_at", "last_seen_at")
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		u.ID, u.Email, u.Name, u.Role, passwordHash, millis(u.CreatedAt), millis(u.LastSeenAt))
+		u.ID, u.Email, u.Name, u.Role, passwordHash, engine.Millis(u.CreatedAt), engine.Millis(u.LastSeenAt))
 	if conflictOn(err, "users", "email") {
 		return &fault.Error{Kind: fault.Conflict, Field: "email", Err: err,
 			Message: "There is already somebody with this e-mail address."}
@@ -53,11 +51,8 @@ func addUser(ctx context.Context, db execer, u auth.User, passwordHash string) e
 
 // Users returns everybody, oldest first.
 func (s *Store) Users(ctx context.Context) ([]auth.User, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+userColumns+` FROM "users" u ORDER BY u."created_at", u."id"`)
-	if err != nil {
-		return nil, fmt.Errorf("list users: %w", err)
-	}
-	return collect(rows, func(r row) (auth.User, error) { return readUser(r) })
+	return engine.All(ctx, s.db, "list users", func(r engine.Row) (auth.User, error) { return readUser(r) },
+		`SELECT `+userColumns+` FROM "users" u ORDER BY u."created_at", u."id"`)
 }
 
 // UserByEmail returns a person and their password hash; see auth.Users.
@@ -84,7 +79,7 @@ func (s *Store) UserByID(ctx context.Context, id int64) (auth.User, error) {
 func (s *Store) SaveUser(ctx context.Context, u auth.User) error {
 	return s.keepingAnOwner(ctx, func(tx *sql.Tx) error {
 		if err := one(tx.ExecContext(ctx, `UPDATE "users" SET "name" = $1, "role" = $2, "disabled_at" = $3 WHERE "id" = $4`,
-			u.Name, u.Role, millis(u.DisabledAt), u.ID)); err != nil {
+			u.Name, u.Role, engine.Millis(u.DisabledAt), u.ID)); err != nil {
 			return absent("user", err)
 		}
 		if u.DisabledAt.IsZero() {
@@ -132,7 +127,7 @@ func (s *Store) keepingAnOwner(ctx context.Context, do func(tx *sql.Tx) error) e
 
 func signOutEverywhere(ctx context.Context, tx *sql.Tx, user int64, at time.Time) error {
 	if _, err := tx.ExecContext(ctx,
-		`UPDATE "sessions" SET "revoked_at" = $1 WHERE "user_id" = $2 AND "revoked_at" = 0`, millis(at), user); err != nil {
+		`UPDATE "sessions" SET "revoked_at" = $1 WHERE "user_id" = $2 AND "revoked_at" = 0`, engine.Millis(at), user); err != nil {
 		return fmt.Errorf("revoke sessions: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM "sign_in_links" WHERE "user_id" = $1`, user); err != nil {
@@ -210,7 +205,7 @@ func (s *Store) AddSignInLink(ctx context.Context, hash string, user int64, purp
 		}
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO "sign_in_links" ("token_hash", "user_id", "purpose", "expires_at") VALUES ($1, $2, $3, $4)`,
-			hash, user, purpose, millis(expires)); err != nil {
+			hash, user, purpose, engine.Millis(expires)); err != nil {
 			return fmt.Errorf("add sign-in link: %w", err)
 		}
 		return nil
@@ -227,7 +222,7 @@ func signInLink(ctx context.Context, db interface {
 }, hash string, purpose auth.LinkPurpose, now time.Time) (auth.User, error) {
 	u, err := readUser(db.QueryRowContext(ctx, `
 		SELECT `+userColumns+` FROM "sign_in_links" l JOIN "users" u ON u."id" = l."user_id"
-		WHERE l."token_hash" = $1 AND l."purpose" = $2 AND l."expires_at" > $3 AND u."disabled_at" = 0`, hash, purpose, millis(now)))
+		WHERE l."token_hash" = $1 AND l."purpose" = $2 AND l."expires_at" > $3 AND u."disabled_at" = 0`, hash, purpose, engine.Millis(now)))
 	if err != nil {
 		return auth.User{}, absent("sign-in link", err)
 	}
@@ -294,21 +289,4 @@ func (s *Store) exists(ctx context.Context, query string, args ...any) (bool, er
 		return false, fmt.Errorf("look something up: %w", err)
 	}
 	return true, nil
-}
-
-// collect reads all rows and closes them.
-func collect[T any](rows *sql.Rows, read func(row) (T, error)) ([]T, error) {
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		item, err := read(rows)
-		if err != nil {
-			return nil, fmt.Errorf("read row: %w", err)
-		}
-		all = append(all, item)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read rows: %w", err)
-	}
-	return all, nil
 }
