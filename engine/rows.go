@@ -66,21 +66,22 @@ func Changed(result sql.Result, err error) (bool, error) {
 
 // Write runs do in a transaction, which is rolled back if it fails. fence, which may be nil, is
 // asked in it first whether anything may be written at all. what is in the error.
-func Write(ctx context.Context, db *sql.DB, what string, fence, do func(ctx context.Context, tx *sql.Tx) error) error {
+func Write(ctx context.Context, db *sql.DB, what string, fence func(ctx context.Context, tx *sql.Tx) error, do func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
-	for _, step := range []func(context.Context, *sql.Tx) error{fence, do} {
-		if step == nil {
-			continue
-		}
-		if err := step(ctx, tx); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
+	if fence != nil {
+		err = fence(ctx, tx)
 	}
-	if err := tx.Commit(); err != nil {
+	if err == nil {
+		err = do(tx)
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

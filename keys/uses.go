@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"switchboard/engine"
 )
 
 // Uses keeps in the number's own database when its keys were last used.
@@ -12,21 +14,14 @@ type Uses struct{ DB *sql.DB }
 
 // All returns what was noted, by id of the key.
 func (u Uses) All(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := u.DB.QueryContext(ctx, `SELECT "key", "at" FROM "key_uses"`)
-	if err != nil {
-		return nil, fmt.Errorf("read uses of keys: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
 	used := map[string]time.Time{}
-	for rows.Next() {
+	return used, engine.Each(ctx, u.DB, "read uses of keys", func(r engine.Row) error {
 		var id string
 		var at int64
-		if err := rows.Scan(&id, &at); err != nil {
-			return nil, fmt.Errorf("read uses of keys: %w", err)
-		}
-		used[id] = time.UnixMilli(at).UTC()
-	}
-	return used, rows.Err()
+		err := r.Scan(&id, &at)
+		used[id] = engine.Moment(at)
+		return err
+	}, `SELECT "key", "at" FROM "key_uses"`)
 }
 
 // Note remembers that a key was used.

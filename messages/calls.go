@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"time"
+
+	"switchboard/engine"
 )
 
 // Call is a call that came in.
@@ -33,9 +35,9 @@ const (
 // outbox if it is new.
 func (m *Messages) SaveCall(ctx context.Context, c Call, chatLID string, events ...Event) error {
 	return m.write(ctx, "store a call", events, func(tx *sql.Tx) (bool, error) {
-		fresh, err := changed(tx.ExecContext(ctx, `INSERT INTO "calls" ("id", "chat", "caller", "caller_lid", "video", "at", "outcome")
+		fresh, err := engine.Changed(tx.ExecContext(ctx, `INSERT INTO "calls" ("id", "chat", "caller", "caller_lid", "video", "at", "outcome")
 			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT ("id") DO NOTHING`,
-			clean(c.ID), clean(c.Chat), clean(c.Caller), clean(c.CallerLID), c.Video, milli(c.At), string(c.Outcome)))
+			clean(c.ID), clean(c.Chat), clean(c.Caller), clean(c.CallerLID), c.Video, engine.Millis(c.At), string(c.Outcome)))
 		if err != nil || !fresh {
 			return false, err
 		}
@@ -50,9 +52,9 @@ func (m *Messages) SaveCall(ctx context.Context, c Call, chatLID string, events 
 // was missed.
 func (m *Messages) EndCall(ctx context.Context, id string, outcome Outcome, at time.Time, events ...Event) error {
 	return m.write(ctx, "end a call", events, func(tx *sql.Tx) (bool, error) {
-		return changed(tx.ExecContext(ctx, `UPDATE "calls" SET "outcome" = CASE WHEN "outcome" = '' THEN CAST($1 AS TEXT) ELSE "outcome" END,
+		return engine.Changed(tx.ExecContext(ctx, `UPDATE "calls" SET "outcome" = CASE WHEN "outcome" = '' THEN CAST($1 AS TEXT) ELSE "outcome" END,
 			"ended_at" = CASE WHEN CAST($2 AS TEXT) = 'accepted' THEN "ended_at" ELSE CAST($3 AS BIGINT) END
-			WHERE "id" = $4 AND "ended_at" = 0`, string(outcome), string(outcome), milli(at), clean(id)))
+			WHERE "id" = $4 AND "ended_at" = 0`, string(outcome), string(outcome), engine.Millis(at), clean(id)))
 	})
 }
 
@@ -73,7 +75,7 @@ func (m *Messages) NoteHistory(ctx context.Context, p HistoryProgress) error {
 			ON CONFLICT ("type") DO UPDATE SET "parts" = "history"."parts" + 1, "chats" = "history"."chats" + excluded."chats",
 				"messages" = "history"."messages" + excluded."messages",
 				"percent" = CASE WHEN excluded."percent" > "history"."percent" THEN excluded."percent" ELSE "history"."percent" END, "at" = excluded."at"`,
-			clean(p.Type), p.Chats, p.Messages, p.Percent, milli(p.At))
+			clean(p.Type), p.Chats, p.Messages, p.Percent, engine.Millis(p.At))
 		return err
 	})
 }

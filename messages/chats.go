@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"switchboard/engine"
 )
 
 // Chat is a conversation.
@@ -88,10 +90,10 @@ func (m *Messages) ChangeChat(ctx context.Context, jid string, c ChatChange, eve
 			set("archived", *c.Archived)
 		}
 		if c.PinnedAt != nil {
-			set("pinned_at", milli(*c.PinnedAt))
+			set("pinned_at", engine.Millis(*c.PinnedAt))
 		}
 		if c.MutedUntil != nil {
-			set("muted_until", milli(*c.MutedUntil))
+			set("muted_until", engine.Millis(*c.MutedUntil))
 		}
 		if c.Unread != nil {
 			set("unread", *c.Unread)
@@ -153,27 +155,17 @@ func (m *Messages) Chats(ctx context.Context, f ChatFilter) (_ []Chat, total int
 	}
 	query := `SELECT c."jid", c."lid", ` + name + `, c."last_at", c."archived", c."pinned_at", c."muted_until", c."unread",
 		c."ephemeral", c."created_at", c."updated_at" ` + from + ` ORDER BY CASE WHEN c."pinned_at" <> 0 THEN 0 ELSE 1 END, c."last_at" DESC, c."jid"`
-	rows, err := m.db.QueryContext(ctx, query+page(f.Limit, f.Offset, mark), args...)
-	if err != nil {
-		return nil, 0, fmt.Errorf("read chats: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	all := []Chat{}
-	for rows.Next() {
-		var c Chat
+	all, err := engine.All(ctx, m.db, "read chats", func(r engine.Row) (c Chat, err error) {
 		var last, pinned, muted, ephemeral, created, updated int64
-		err := rows.Scan(&c.JID, &c.LID, &c.Name, &last, &c.Archived, &pinned, &muted, &c.Unread, &ephemeral, &created, &updated)
-		if err != nil {
-			return nil, 0, fmt.Errorf("read chats: %w", err)
-		}
+		err = r.Scan(&c.JID, &c.LID, &c.Name, &last, &c.Archived, &pinned, &muted, &c.Unread, &ephemeral, &created, &updated)
 		c.LastAt, c.PinnedAt, c.MutedUntil = moment(last), moment(pinned), moment(muted)
 		c.CreatedAt, c.UpdatedAt, c.Ephemeral = moment(created), moment(updated), time.Duration(ephemeral)*time.Second
-		all = append(all, c)
+		return c, err
+	}, query+page(f.Limit, f.Offset, mark), args...)
+	if all == nil {
+		all = []Chat{} // for JSON
 	}
-	if err := rows.Err(); err != nil {
-		return nil, 0, fmt.Errorf("read chats: %w", err)
-	}
-	return all, total, nil
+	return all, total, err
 }
 
 // page is the end of a query that reads one page; limit 0 reads everything after offset.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"switchboard/engine"
 )
 
 // order has the steps of a delivery from first to last.
@@ -81,7 +83,7 @@ func (r Receipt) change(ctx context.Context) (func(tx *sql.Tx) (bool, error), er
 	}
 	return func(tx *sql.Tx) (fresh bool, err error) {
 		for _, id := range r.IDs {
-			one, err := changed(tx.ExecContext(ctx, upsertReceipt, clean(r.Chat), clean(id), clean(r.Person), delivered, read, played))
+			one, err := engine.Changed(tx.ExecContext(ctx, upsertReceipt, clean(r.Chat), clean(id), clean(r.Person), delivered, read, played))
 			if err != nil {
 				return false, err
 			}
@@ -113,7 +115,7 @@ WHERE ("receipts"."delivered_at" = 0 AND excluded."delivered_at" <> 0)
 func (m *Messages) Failed(ctx context.Context, chat, id, reason string, events ...Event) error {
 	return m.write(ctx, "note a failed message", events, func(tx *sql.Tx) (bool, error) {
 		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
-			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = 'failed', "reason" = $1
+			return engine.Changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = 'failed', "reason" = $1
 				WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" = 'queued'`, clean(reason), chat, clean(id)))
 		})
 	})
@@ -128,9 +130,9 @@ func (m *Messages) Acknowledged(chat, id string, at time.Time, over func(error),
 	m.later(change{"acknowledge a message", events, func(tx *sql.Tx) (bool, error) {
 		return sentIn(ctx, tx, chat, func(chat string) (bool, error) {
 			if at.IsZero() { // then no index has to follow
-				return changed(tx.ExecContext(ctx, `UPDATE "messages" SET `+taken+` WHERE "chat" = $1 AND "id" = $2 AND "from_me"`, chat, clean(id)))
+				return engine.Changed(tx.ExecContext(ctx, `UPDATE "messages" SET `+taken+` WHERE "chat" = $1 AND "id" = $2 AND "from_me"`, chat, clean(id)))
 			}
-			return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, `+taken+` WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
+			return engine.Changed(tx.ExecContext(ctx, `UPDATE "messages" SET "at" = $1, `+taken+` WHERE "chat" = $2 AND "id" = $3 AND "from_me"`,
 				at.UnixMilli(), chat, clean(id)))
 		})
 	}, over})
@@ -180,7 +182,7 @@ func advance(ctx context.Context, tx *sql.Tx, chat, id string, d Delivery) (move
 		args = append(args, string(b))
 		marks[i] = fmt.Sprintf("$%d", len(args))
 	}
-	return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1
+	return engine.Changed(tx.ExecContext(ctx, `UPDATE "messages" SET "status" = $1
 		WHERE "chat" = $2 AND "id" = $3 AND "from_me" AND "status" IN (`+strings.Join(marks, ", ")+`)`, args...))
 }
 
@@ -211,23 +213,11 @@ func (m *Messages) Progress(ctx context.Context, chat, id string) (Progress, err
 		return Progress{}, notFound("read how far a message got", err)
 	}
 	p.At = moment(at)
-	rows, err := m.db.QueryContext(ctx, `SELECT "person", "delivered_at", "read_at", "played_at" FROM "receipts"
-		WHERE "chat" = $1 AND "id" = $2 ORDER BY "person"`, clean(chat), clean(id))
-	if err != nil {
-		return Progress{}, fmt.Errorf("read receipts: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var r Received
+	p.People, err = engine.All(ctx, m.db, "read receipts", func(row engine.Row) (r Received, err error) {
 		var delivered, read, played int64
-		if err := rows.Scan(&r.Person, &delivered, &read, &played); err != nil {
-			return Progress{}, fmt.Errorf("read receipts: %w", err)
-		}
+		err = row.Scan(&r.Person, &delivered, &read, &played)
 		r.DeliveredAt, r.ReadAt, r.PlayedAt = moment(delivered), moment(read), moment(played)
-		p.People = append(p.People, r)
-	}
-	if err := rows.Err(); err != nil {
-		return Progress{}, fmt.Errorf("read receipts: %w", err)
-	}
-	return p, nil
+		return r, err
+	}, `SELECT "person", "delivered_at", "read_at", "played_at" FROM "receipts" WHERE "chat" = $1 AND "id" = $2 ORDER BY "person"`, clean(chat), clean(id))
+	return p, err
 }

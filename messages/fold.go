@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"time"
+
+	"switchboard/engine"
 )
 
 // fold does what a new message says about another one, and tells whether it is kept there
@@ -44,24 +46,15 @@ func foldEarly(ctx context.Context, tx *sql.Tx, msg Message) error {
 	if msg.Kind == Edited || msg.Kind == Revoked || msg.Status == Queued { // nobody knows of it yet
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, earlyChanges, msg.Chat, msg.ID)
+	early, err := engine.All(ctx, tx, "look for what came early", func(r engine.Row) (Message, error) {
+		e, at := Message{Chat: msg.Chat, Target: msg.ID}, int64(0)
+		err := r.Scan(&e.ID, &e.Sender, &e.SenderLID, &e.Kind, &e.Text, &at, &e.Admin)
+		e.At = moment(at)
+		return e, err
+	}, earlyChanges, msg.Chat, msg.ID)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	var early []Message
-	for rows.Next() {
-		e, at := Message{Chat: msg.Chat, Target: msg.ID}, int64(0)
-		if err := rows.Scan(&e.ID, &e.Sender, &e.SenderLID, &e.Kind, &e.Text, &at, &e.Admin); err != nil {
-			return err
-		}
-		e.At = moment(at)
-		early = append(early, e)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	_ = rows.Close()
 	for _, e := range early {
 		if _, err := fold(ctx, tx, e); err != nil {
 			return err
@@ -107,7 +100,7 @@ func edit(ctx context.Context, tx *sql.Tx, msg Message) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return changed(tx.ExecContext(ctx, `
+	return engine.Changed(tx.ExecContext(ctx, `
 		UPDATE "messages" SET
 			"text" = CASE WHEN "edited_at" > CAST($1 AS BIGINT) THEN "text" ELSE CAST($2 AS TEXT) END,
 			"edited_at" = CASE WHEN "edited_at" > CAST($3 AS BIGINT) THEN "edited_at" ELSE CAST($4 AS BIGINT) END
@@ -116,7 +109,7 @@ func edit(ctx context.Context, tx *sql.Tx, msg Message) (bool, error) {
 }
 
 func revoke(ctx context.Context, tx *sql.Tx, msg Message) (bool, error) {
-	return changed(tx.ExecContext(ctx, `
+	return engine.Changed(tx.ExecContext(ctx, `
 		UPDATE "messages" SET "revoked_at" = $1
 		WHERE "chat" = $2 AND "id" = $3 AND ("sender" = $4 OR "sender_lid" <> '' AND "sender_lid" = $5 OR CAST($6 AS BOOLEAN))
 			AND "kind" NOT IN ('edited', 'revoked')`,
@@ -127,7 +120,7 @@ func revoke(ctx context.Context, tx *sql.Tx, msg Message) (bool, error) {
 // no longer shown. Events go into the outbox if it was there.
 func (m *Messages) DeletedForMe(ctx context.Context, chat, id string, at time.Time, events ...Event) error {
 	return m.write(ctx, "delete a message", events, func(tx *sql.Tx) (bool, error) {
-		return changed(tx.ExecContext(ctx, `UPDATE "messages" SET "deleted_at" = $1 WHERE "chat" = $2 AND "id" = $3 AND "deleted_at" = 0`,
+		return engine.Changed(tx.ExecContext(ctx, `UPDATE "messages" SET "deleted_at" = $1 WHERE "chat" = $2 AND "id" = $3 AND "deleted_at" = 0`,
 			at.UnixMilli(), clean(chat), clean(id)))
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"switchboard/engine"
 )
 
 // GroupInfo is what is known of a group.
@@ -36,11 +38,11 @@ func (m *Messages) SaveGroup(ctx context.Context, g GroupInfo, events ...Event) 
 			INSERT INTO "groups" ("jid", "name", "topic", "owner", "created_at", "announce", "locked", "left_at") VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
 			ON CONFLICT ("jid") DO UPDATE SET "name" = excluded."name", "topic" = excluded."topic", "owner" = excluded."owner",
 				"created_at" = excluded."created_at", "announce" = excluded."announce", "locked" = excluded."locked", "left_at" = 0`,
-			jid, clean(g.Name), clean(g.Topic), clean(g.Owner), milli(g.CreatedAt), g.Announce, g.Locked)
+			jid, clean(g.Name), clean(g.Topic), clean(g.Owner), engine.Millis(g.CreatedAt), g.Announce, g.Locked)
 		if err != nil {
 			return false, err
 		}
-		if _, err := tx.ExecContext(ctx, upsertChat, jid, "", clean(g.Name), 0, 0, milli(g.CreatedAt), now); err != nil {
+		if _, err := tx.ExecContext(ctx, upsertChat, jid, "", clean(g.Name), 0, 0, engine.Millis(g.CreatedAt), now); err != nil {
 			return false, err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE "chats" SET "ephemeral" = $1 WHERE "jid" = $2`, int64(g.Ephemeral/time.Second), jid); err != nil {
@@ -115,7 +117,7 @@ func (m *Messages) ChangeGroup(ctx context.Context, c GroupChange, events ...Eve
 			}
 		}
 		if c.Out {
-			if err := run(`UPDATE "groups" SET "left_at" = $1 WHERE "jid" = $2`, milli(c.At), jid); err != nil {
+			if err := run(`UPDATE "groups" SET "left_at" = $1 WHERE "jid" = $2`, engine.Millis(c.At), jid); err != nil {
 				return false, err
 			}
 		}

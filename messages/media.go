@@ -3,8 +3,9 @@ package messages
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
+
+	"switchboard/engine"
 )
 
 // Media is a file that belongs to a message: what it is, what it takes to fetch it, and where
@@ -102,7 +103,7 @@ func insertMedia(ctx context.Context, tx *sql.Tx, msg Message) error {
 			"sha256", "enc_sha256", "key", "direct_path", "url", "file", "state", "place", "next_at", "stored_at")
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`,
 		msg.Chat, msg.ID, msg.Sender, string(d.Type), clean(d.MIME), clean(d.Name), d.Size, d.Seconds,
-		d.SHA256, d.EncSHA256, d.Key, clean(d.DirectPath), clean(d.URL), d.File, string(d.State), d.Place, milli(d.NextAt), milli(d.StoredAt))
+		d.SHA256, d.EncSHA256, d.Key, clean(d.DirectPath), clean(d.URL), d.File, string(d.State), d.Place, engine.Millis(d.NextAt), engine.Millis(d.StoredAt))
 	return err
 }
 
@@ -146,25 +147,14 @@ func one(all []File, err error) (File, error) {
 }
 
 func (m *Messages) files(ctx context.Context, rest string, args ...any) ([]File, error) {
-	rows, err := m.db.QueryContext(ctx, `SELECT d."chat", d."id", d."sender", `+mediaColumns+` FROM "media" d `+rest, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read media: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []File
-	for rows.Next() {
-		var f File
+	return engine.All(ctx, m.db, "read media", func(row engine.Row) (f File, err error) {
 		var r mediaRow
-		if err := rows.Scan(append([]any{&f.Chat, &f.ID, &f.Sender}, r.places()...)...); err != nil {
-			return nil, fmt.Errorf("read media: %w", err)
+		err = row.Scan(append([]any{&f.Chat, &f.ID, &f.Sender}, r.places()...)...)
+		if err == nil {
+			f.Media = *r.media()
 		}
-		f.Media = *r.media()
-		all = append(all, f)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read media: %w", err)
-	}
-	return all, nil
+		return f, err
+	}, `SELECT d."chat", d."id", d."sender", `+mediaColumns+` FROM "media" d `+rest, args...)
 }
 
 // SetMedia stores what became of media: State, Place, Tries, NextAt, Error, StoredAt, AskedAt, and
@@ -172,9 +162,9 @@ func (m *Messages) files(ctx context.Context, rest string, args ...any) ([]File,
 // kept: the message may have been deleted.
 func (m *Messages) SetMedia(ctx context.Context, f File) (kept bool, err error) {
 	err = m.write(ctx, "store the state of media", nil, func(tx *sql.Tx) (bool, error) {
-		kept, err = changed(tx.ExecContext(ctx, `UPDATE "media" SET "state" = $1, "place" = $2, "tries" = $3, "next_at" = $4, "error" = $5,
+		kept, err = engine.Changed(tx.ExecContext(ctx, `UPDATE "media" SET "state" = $1, "place" = $2, "tries" = $3, "next_at" = $4, "error" = $5,
 				"stored_at" = $6, "direct_path" = $7, "url" = $8, "size" = $9, "asked_at" = $10 WHERE "file" = $11`,
-			string(f.State), f.Place, f.Tries, milli(f.NextAt), clean(f.Error), milli(f.StoredAt), clean(f.DirectPath), clean(f.URL), f.Size, milli(f.AskedAt), f.File))
+			string(f.State), f.Place, f.Tries, engine.Millis(f.NextAt), clean(f.Error), engine.Millis(f.StoredAt), clean(f.DirectPath), clean(f.URL), f.Size, engine.Millis(f.AskedAt), f.File))
 		return kept, err
 	})
 	return kept, err

@@ -110,12 +110,3 @@ func (m *Messages) commit(ctx context.Context, what string, all []change) error 
 	}
 	return err
 }
-
-// changed says whether a statement changed any row.
-func changed(r sql.Result, err error) (bool, error) {
-	if err != nil {
-		return false, err
-	}
-	n, err := r.RowsAffected()
-	return n > 0, err
-}

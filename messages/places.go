@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"switchboard/engine"
 )
 
 // MediaHere returns the file in the number's folder that waits longest to be put elsewhere,
@@ -35,7 +37,7 @@ func (m *Messages) nextMedia(ctx context.Context, kind string, now time.Time) (t
 // still was to be kept: what is not is the caller's to delete there.
 func (m *Messages) MoveMedia(ctx context.Context, file, place string) (kept bool, err error) {
 	err = m.transact(ctx, "store the place of media", func(tx *sql.Tx) error {
-		kept, err = changed(tx.ExecContext(ctx, `UPDATE "media" SET "place" = $1, "next_at" = 0, "error" = ''
+		kept, err = engine.Changed(tx.ExecContext(ctx, `UPDATE "media" SET "place" = $1, "next_at" = 0, "error" = ''
 			WHERE "file" = $2 AND "state" = 'stored' AND "place" = ''`, place, file))
 		return err
 	})
@@ -47,7 +49,7 @@ func (m *Messages) MoveMedia(ctx context.Context, file, place string) (kept bool
 func (m *Messages) PutOffMedia(ctx context.Context, file, why string, until time.Time) error {
 	return m.transact(ctx, "put off media", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE "media" SET "error" = $1, "next_at" = $2 WHERE "file" = $3 AND "state" = 'stored' AND "place" = ''`,
-			clean(why), milli(until), file)
+			clean(why), engine.Millis(until), file)
 		return err
 	})
 }
@@ -123,24 +125,14 @@ func discard(ctx context.Context, tx *sql.Tx, f File) error {
 // place, and forgets those with which remove succeeds. A file that has come back is left alone.
 func (m *Messages) EachDiscarded(ctx context.Context, remove func(file, place string) error) error {
 	type gone struct{ file, place string }
-	var all []gone
-	rows, err := m.db.QueryContext(ctx, `SELECT "file", "place" FROM "discarded" AS g WHERE NOT EXISTS (
+	all, err := engine.All(ctx, m.db, "read discarded media", func(r engine.Row) (g gone, err error) {
+		err = r.Scan(&g.file, &g.place)
+		return g, err
+	}, `SELECT "file", "place" FROM "discarded" AS g WHERE NOT EXISTS (
 			SELECT 1 FROM "media" AS d WHERE d."file" = g."file" AND d."place" = g."place" AND d."state" = 'stored')`)
 	if err != nil {
-		return fmt.Errorf("read discarded media: %w", err)
+		return err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var g gone
-		if err := rows.Scan(&g.file, &g.place); err != nil {
-			return fmt.Errorf("read discarded media: %w", err)
-		}
-		all = append(all, g)
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read discarded media: %w", err)
-	}
-	_ = rows.Close()
 	for _, g := range all {
 		if remove(g.file, g.place) != nil {
 			continue

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"switchboard/engine"
 	"switchboard/fault"
 )
 
@@ -61,27 +62,18 @@ func cut(all []Message) []Message {
 }
 
 func (m *Messages) latestOfVersion2(ctx context.Context, limit int) ([]Message, error) {
-	rows, err := m.db.QueryContext(ctx, `
+	all, err := engine.All(ctx, m.db, "read messages", func(r engine.Row) (msg Message, err error) {
+		var at int64
+		err = r.Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
+			&msg.Kind, &msg.Text, &msg.Target, &at, &msg.Status)
+		msg.At, msg.Name = time.UnixMilli(at), msg.SenderName
+		return msg, err
+	}, `
 		SELECT "chat", "id", "sender", "sender_lid", "sender_name", "from_me", "kind",
 			substr("text", 1, CAST($1 AS INTEGER)), "target", "at", "status"
 		FROM "messages" WHERE "chat" <> $2 ORDER BY "at" DESC, "seq" DESC LIMIT $3`,
 		MaxText+1, statusChat, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var all []Message
-	for rows.Next() {
-		var msg Message
-		var at int64
-		if err := rows.Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe,
-			&msg.Kind, &msg.Text, &msg.Target, &at, &msg.Status); err != nil {
-			return nil, err
-		}
-		msg.At, msg.Name = time.UnixMilli(at), msg.SenderName
-		all = append(all, msg)
-	}
-	return cut(all), rows.Err()
+	return cut(all), err
 }
 
 // Filter chooses messages of one chat.
@@ -187,37 +179,30 @@ func (m *Messages) SentRaw(ctx context.Context, chat, id string) ([]byte, error)
 func (m *Messages) query(ctx context.Context, text, rest string, args ...any) ([]Message, error) {
 	m.Settle(ctx)
 	all, err := m.rows(ctx, `SELECT `+text+`, `+messageColumns+fromMessages+rest, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read messages: %w", err)
+	if err == nil {
+		err = m.reactions(ctx, all)
 	}
-	if err := m.reactions(ctx, all); err != nil {
-		return nil, fmt.Errorf("read reactions: %w", err)
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }
 
 func (m *Messages) rows(ctx context.Context, query string, args ...any) ([]Message, error) {
-	rows, err := m.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	all := []Message{}
-	for rows.Next() {
-		var msg Message
+	all, err := engine.All(ctx, m.db, "read messages", func(r engine.Row) (msg Message, err error) {
 		var at, edited, revoked, seq int64
 		var mentions string
 		var video sql.NullBool
 		var ended sql.NullInt64
 		var outcome sql.NullString
 		var media mediaRow
-		err := rows.Scan(append([]any{
+		err = r.Scan(append([]any{
 			&msg.Text, &msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe, &msg.Kind, &msg.Target, &at,
 			&msg.Status, &msg.Reason, &msg.Quoted, &msg.QuotedSender, &msg.QuotedText, &mentions, &msg.Forwarded, &msg.ViewOnce, &msg.Starred,
 			&edited, &revoked, &seq, &msg.Name, &video, &ended, &outcome,
 		}, media.places()...)...)
 		if err != nil {
-			return nil, err
+			return msg, err
 		}
 		msg.At, msg.EditedAt, msg.RevokedAt = time.UnixMilli(at), moment(edited), moment(revoked)
 		msg.StoredAt = msg.At
@@ -231,9 +216,12 @@ func (m *Messages) rows(ctx context.Context, query string, args ...any) ([]Messa
 				Video: video.Bool, EndedAt: moment(ended.Int64), Outcome: Outcome(outcome.String),
 			}
 		}
-		all = append(all, msg)
+		return msg, nil
+	}, query, args...)
+	if all == nil {
+		all = []Message{} // for JSON
 	}
-	return all, rows.Err()
+	return all, err
 }
 
 // earliestSeq is below all numbers of rows that are the time of their storing in
@@ -264,29 +252,22 @@ func (m *Messages) reactions(ctx context.Context, all []Message) error {
 		for i := range part {
 			ids = append(ids, mark(part[i].ID))
 		}
-		rows, err := m.db.QueryContext(ctx, `SELECT r."chat", r."id", r."person", r."from_me", r."emoji", r."at",
+		err := engine.Each(ctx, m.db, "read reactions", func(row engine.Row) error {
+			var chat, id string
+			var r Reacted
+			var at int64
+			if err := row.Scan(&chat, &id, &r.Person, &r.FromMe, &r.Emoji, &at, &r.Name); err != nil {
+				return err
+			}
+			r.At = moment(at)
+			if msg := place[[2]string{chat, id}]; msg != nil {
+				msg.Reactions = append(msg.Reactions, r)
+			}
+			return nil
+		}, `SELECT r."chat", r."id", r."person", r."from_me", r."emoji", r."at",
 				coalesce(nullif(p."name", ''), nullif(p."push_name", ''), p."business_name", '')
 			FROM "reactions" r LEFT JOIN "contacts" p ON p."jid" = r."person"
 			WHERE r."emoji" <> '' AND r."chat" IN (`+strings.Join(chats, ", ")+`) AND r."id" IN (`+strings.Join(ids, ", ")+`) ORDER BY r."at", r."person"`, args...)
-		if err != nil {
-			return err
-		}
-		err = func() error {
-			defer func() { _ = rows.Close() }()
-			for rows.Next() {
-				var chat, id string
-				var r Reacted
-				var at int64
-				if err := rows.Scan(&chat, &id, &r.Person, &r.FromMe, &r.Emoji, &at, &r.Name); err != nil {
-					return err
-				}
-				r.At = moment(at)
-				if msg := place[[2]string{chat, id}]; msg != nil {
-					msg.Reactions = append(msg.Reactions, r)
-				}
-			}
-			return rows.Err()
-		}()
 		if err != nil {
 			return err
 		}

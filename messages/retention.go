@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"switchboard/engine"
 )
 
 // atOnce is how many messages one transaction deletes, so that others do not wait for long.
@@ -66,24 +68,13 @@ func (m *Messages) Oldest(ctx context.Context, n int64) (time.Time, error) {
 func (m *Messages) Forget(ctx context.Context, before time.Time) (n int, err error) {
 	err = m.transact(ctx, "delete old messages", func(tx *sql.Tx) error {
 		type key struct{ chat, id, sender string }
-		var keys []key
-		rows, err := tx.QueryContext(ctx, `SELECT "chat", "id", "sender" FROM "messages"
-			WHERE "at" < $1 AND "status" <> 'queued' ORDER BY "at", "seq" LIMIT $2`, before.UnixMilli(), atOnce)
+		keys, err := engine.All(ctx, tx, "find old messages", func(r engine.Row) (k key, err error) {
+			err = r.Scan(&k.chat, &k.id, &k.sender)
+			return k, err
+		}, `SELECT "chat", "id", "sender" FROM "messages" WHERE "at" < $1 AND "status" <> 'queued' ORDER BY "at", "seq" LIMIT $2`, before.UnixMilli(), atOnce)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var k key
-			if err := rows.Scan(&k.chat, &k.id, &k.sender); err != nil {
-				return err
-			}
-			keys = append(keys, k)
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		_ = rows.Close()
 		for _, k := range keys {
 			var f File
 			err := tx.QueryRowContext(ctx, `SELECT "file", "state", "place" FROM "media" WHERE "chat" = $1 AND "id" = $2 AND "sender" = $3`, k.chat, k.id, k.sender).

@@ -116,22 +116,16 @@ func (m *Messages) freshWith(ctx context.Context, words []string) (found []strin
 	if m.engine != engine.SQLite {
 		return nil, nil
 	}
-	rows, err := m.db.QueryContext(ctx, `SELECT "seq", "text" `+fresh)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
+	err = engine.Each(ctx, m.db, "read new words", func(r engine.Row) error {
 		var seq int64
 		var text string
-		if err := rows.Scan(&seq, &text); err != nil {
-			return nil, err
-		}
-		if has(split(strings.ToLower(text)), words) {
+		err := r.Scan(&seq, &text)
+		if err == nil && has(split(strings.ToLower(text)), words) {
 			found = append(found, strconv.FormatInt(seq, 10))
 		}
-	}
-	return found, rows.Err()
+		return err
+	}, `SELECT "seq", "text" `+fresh)
+	return found, err
 }
 
 // has says whether, for each of beginnings, one of words begins with it.

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -127,7 +126,7 @@ func (m *Messages) save(ctx context.Context, tx *sql.Tx, msg Message, live bool)
 		return false, err
 	}
 	about := msg.Target != "" && (msg.Kind == Reaction || msg.Kind == Vote)
-	fresh, err = changed(tx.ExecContext(ctx, insertMessage,
+	fresh, err = engine.Changed(tx.ExecContext(ctx, insertMessage,
 		msg.Chat, msg.ID, msg.Sender, msg.SenderLID, msg.SenderName,
 		msg.FromMe, string(msg.Kind), msg.Text, msg.Target,
 		msg.At.UnixMilli(), seq, string(msg.Status), msg.Raw,
@@ -220,7 +219,7 @@ func (m *Messages) SavePeople(ctx context.Context, all []Person) error {
 
 func saveContact(ctx context.Context, tx *sql.Tx, p Person) error {
 	jid, lid := clean(p.JID), clean(p.LID)
-	fresh, err := changed(tx.ExecContext(ctx, upsertContact, jid, lid, clean(p.Name), clean(p.PushName), clean(p.BusinessName)))
+	fresh, err := engine.Changed(tx.ExecContext(ctx, upsertContact, jid, lid, clean(p.Name), clean(p.PushName), clean(p.BusinessName)))
 	if err != nil || !fresh {
 		return err
 	}
@@ -254,23 +253,7 @@ func (m *Messages) transact(ctx context.Context, what string, f func(*sql.Tx) er
 
 // tx is a transaction of whoever has the lock.
 func (m *Messages) tx(ctx context.Context, what string, f func(*sql.Tx) error) error {
-	tx, err := m.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
-	if m.fence != nil {
-		if err := m.fence(ctx, tx); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	if err := f(tx); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	return engine.Write(ctx, m.db, what, m.fence, f)
 }
 
 // clean makes a text that every engine stores: PostgreSQL takes neither a NUL nor bytes that
@@ -296,15 +279,7 @@ func (msg Message) cleaned() Message {
 	return msg
 }
 
-// milli is a time as it is stored; 0 stands for the zero time.
-func milli(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-// moment is milli read back.
+// moment is engine.Millis read back.
 func moment(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"switchboard/engine"
 	"switchboard/fault"
 )
 
@@ -45,7 +46,7 @@ func (b Book) add(ctx context.Context, s Send) (_ Send, fresh bool, err error) {
 				"message_id", "state", "due_at", "stranger", "created_at", "changed_at")
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT ("key") DO NOTHING`,
 			s.ID, sql.NullString{String: s.Key, Valid: s.Key != ""}, s.Hash, s.Path, s.Chat, string(s.Parameters), files,
-			s.MessageID, string(s.State), millis(s.Due), s.Stranger, millis(s.CreatedAt), millis(s.CreatedAt))
+			s.MessageID, string(s.State), engine.Millis(s.Due), s.Stranger, engine.Millis(s.CreatedAt), engine.Millis(s.CreatedAt))
 		if err != nil {
 			return err
 		}
@@ -53,7 +54,7 @@ func (b Book) add(ctx context.Context, s Send) (_ Send, fresh bool, err error) {
 		if fresh = n == 1; err != nil || fresh {
 			return err
 		}
-		all, err := scan(tx.QueryContext(ctx, `SELECT `+columns+` FROM "sends" WHERE "key" = $1`, s.Key))
+		all, err := sends(ctx, tx, `SELECT `+columns+` FROM "sends" WHERE "key" = $1`, s.Key)
 		if err == nil && len(all) == 0 {
 			err = errors.New("the send with this key is gone")
 		}
@@ -68,8 +69,8 @@ func (b Book) add(ctx context.Context, s Send) (_ Send, fresh bool, err error) {
 // take begins to work on a send that waits; false if it does not wait any more.
 func (b Book) take(ctx context.Context, id string, stranger bool) (ok bool, err error) {
 	err = b.write(ctx, "take a send", func(tx *sql.Tx) error {
-		ok, err = changed(tx.ExecContext(ctx, `UPDATE "sends" SET "state" = 'working', "stranger" = $1, "attempts" = "attempts" + 1,
-			"changed_at" = $2 WHERE "id" = $3 AND "state" = 'waiting'`, stranger, millis(time.Now()), id))
+		ok, err = engine.Changed(tx.ExecContext(ctx, `UPDATE "sends" SET "state" = 'working', "stranger" = $1, "attempts" = "attempts" + 1,
+			"changed_at" = $2 WHERE "id" = $3 AND "state" = 'waiting'`, stranger, engine.Millis(time.Now()), id))
 		return err
 	})
 	return ok, err
@@ -80,7 +81,7 @@ func (b Book) finish(ctx context.Context, id string, state State, a Answer, reas
 	return b.write(ctx, "note the end of a send", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE "sends" SET "state" = $1, "status" = $2, "answer" = $3, "reason" = $4,
 			"parameters" = '', "files" = '', "changed_at" = $5 WHERE "id" = $6`,
-			string(state), a.Status, string(a.Body), reason, millis(time.Now()), id)
+			string(state), a.Status, string(a.Body), reason, engine.Millis(time.Now()), id)
 		return err
 	})
 }
@@ -89,7 +90,7 @@ func (b Book) finish(ctx context.Context, id string, state State, a Answer, reas
 func (b Book) again(ctx context.Context, id string, at time.Time, reason string) error {
 	return b.write(ctx, "put a send off", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE "sends" SET "state" = 'waiting', "retry_at" = $1, "reason" = $2, "changed_at" = $3
-			WHERE "id" = $4`, millis(at), reason, millis(time.Now()), id)
+			WHERE "id" = $4`, engine.Millis(at), reason, engine.Millis(time.Now()), id)
 		return err
 	})
 }
@@ -106,8 +107,8 @@ func (b Book) forget(ctx context.Context, id string) error {
 // unknown one a fault.NotFound.
 func (b Book) Cancel(ctx context.Context, id string) error {
 	return b.write(ctx, "cancel a send", func(tx *sql.Tx) error {
-		ok, err := changed(tx.ExecContext(ctx, `UPDATE "sends" SET "state" = 'cancelled', "parameters" = '', "files" = '',
-			"reason" = 'It was cancelled.', "changed_at" = $1 WHERE "id" = $2 AND "state" = 'waiting'`, millis(time.Now()), id))
+		ok, err := engine.Changed(tx.ExecContext(ctx, `UPDATE "sends" SET "state" = 'cancelled', "parameters" = '', "files" = '',
+			"reason" = 'It was cancelled.', "changed_at" = $1 WHERE "id" = $2 AND "state" = 'waiting'`, engine.Millis(time.Now()), id))
 		if err != nil || ok {
 			return err
 		}
@@ -135,7 +136,7 @@ func (b Book) resume(ctx context.Context) error {
 // prune forgets what ended before a time, and who asked before it and never came back.
 func (b Book) prune(ctx context.Context, before time.Time) error {
 	return b.write(ctx, "prune sends", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM "sends" WHERE "changed_at" < $1 AND "state" <> 'waiting'`, millis(before))
+		_, err := tx.ExecContext(ctx, `DELETE FROM "sends" WHERE "changed_at" < $1 AND "state" <> 'waiting'`, engine.Millis(before))
 		return err
 	})
 }
@@ -143,8 +144,8 @@ func (b Book) prune(ctx context.Context, before time.Time) error {
 // Queue returns what waits or is being worked on, in the order in which it is due, without
 // its parameters.
 func (b Book) Queue(ctx context.Context, limit int) ([]Send, error) {
-	return scan(b.DB.QueryContext(ctx, `SELECT `+brief+` FROM "sends" WHERE "state" = 'waiting' OR ("state" = 'working' AND "parameters" <> '')
-		ORDER BY "due_at", "id" LIMIT $1`, limit))
+	return sends(ctx, b.DB, `SELECT `+brief+` FROM "sends" WHERE "state" = 'waiting' OR ("state" = 'working' AND "parameters" <> '')
+		ORDER BY "due_at", "id" LIMIT $1`, limit)
 }
 
 // count returns how much waits.
@@ -158,7 +159,7 @@ func (b Book) count(ctx context.Context) (n int, err error) {
 
 // OfMessage returns the send that a message comes from; false if there is none.
 func (b Book) OfMessage(ctx context.Context, messageID string) (Send, bool, error) {
-	all, err := scan(b.DB.QueryContext(ctx, `SELECT `+columns+` FROM "sends" WHERE "message_id" = $1`, messageID))
+	all, err := sends(ctx, b.DB, `SELECT `+columns+` FROM "sends" WHERE "message_id" = $1`, messageID)
 	if err != nil || len(all) == 0 {
 		return Send{}, false, err
 	}
@@ -166,7 +167,7 @@ func (b Book) OfMessage(ctx context.Context, messageID string) (Send, bool, erro
 }
 
 func (b Book) byID(ctx context.Context, id string) (Send, error) {
-	all, err := scan(b.DB.QueryContext(ctx, `SELECT `+columns+` FROM "sends" WHERE "id" = $1`, id))
+	all, err := sends(ctx, b.DB, `SELECT `+columns+` FROM "sends" WHERE "id" = $1`, id)
 	if err == nil && len(all) == 0 {
 		err = fault.New(fault.NotFound, "There is nothing with this id in the queue.")
 	}
@@ -185,76 +186,25 @@ func (b Book) lately(ctx context.Context) (last, stranger time.Time, err error) 
 	if err != nil {
 		return last, stranger, fmt.Errorf("read when something was sent last: %w", err)
 	}
-	return moment(any), moment(first), nil
+	return engine.Moment(any), engine.Moment(first), nil
 }
 
 func (b Book) write(ctx context.Context, what string, do func(*sql.Tx) error) error {
-	tx, err := b.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	if b.Fence != nil {
-		if err := b.Fence(ctx, tx); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	if err := do(tx); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	return engine.Write(ctx, b.DB, what, b.Fence, do)
 }
 
-func changed(result sql.Result, err error) (bool, error) {
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
-	return n > 0, err
-}
-
-func scan(rows *sql.Rows, err error) ([]Send, error) {
-	if err != nil {
-		return nil, fmt.Errorf("read sends: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []Send
-	for rows.Next() {
-		var s Send
+// sends reads what a query chooses that begins with columns.
+func sends(ctx context.Context, q engine.Queryer, query string, args ...any) ([]Send, error) {
+	return engine.All(ctx, q, "read sends", func(r engine.Row) (s Send, err error) {
 		var due, retry, created, at int64
 		var parameters, files, state, answer string
-		if err := rows.Scan(&s.ID, &s.Key, &s.Hash, &s.Path, &s.Chat, &parameters, &files, &s.MessageID, &state, &due, &retry,
-			&s.Attempts, &s.Stranger, &s.Answer.Status, &answer, &s.Reason, &created, &at); err != nil {
-			return nil, fmt.Errorf("read sends: %w", err)
-		}
+		err = r.Scan(&s.ID, &s.Key, &s.Hash, &s.Path, &s.Chat, &parameters, &files, &s.MessageID, &state, &due, &retry,
+			&s.Attempts, &s.Stranger, &s.Answer.Status, &answer, &s.Reason, &created, &at)
 		s.Parameters, s.Answer.Body, s.State = json.RawMessage(parameters), json.RawMessage(answer), State(state)
-		s.Due, s.RetryAt, s.CreatedAt, s.ChangedAt = moment(due), moment(retry), moment(created), moment(at)
-		if files != "" {
-			if err := json.Unmarshal([]byte(files), &s.Files); err != nil {
-				return nil, fmt.Errorf("read sends: %w", err)
-			}
+		s.Due, s.RetryAt, s.CreatedAt, s.ChangedAt = engine.Moment(due), engine.Moment(retry), engine.Moment(created), engine.Moment(at)
+		if err == nil && files != "" {
+			err = json.Unmarshal([]byte(files), &s.Files)
 		}
-		all = append(all, s)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read sends: %w", err)
-	}
-	return all, nil
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
+		return s, err
+	}, query, args...)
 }

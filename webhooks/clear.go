@@ -3,6 +3,8 @@ package webhooks
 import (
 	"database/sql"
 	"time"
+
+	"switchboard/engine"
 )
 
 // What is kept of events that nobody waits for any more: so long, and so many.
@@ -29,11 +31,7 @@ func (r *runner) clear() {
 	}
 	var oldest, count int64
 	err := r.write(r.ctx, "remove old events", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(r.ctx, `SELECT DISTINCT "endpoint" FROM "deliveries" WHERE "state" = 'parked'`)
-		if err != nil {
-			return err
-		}
-		parked, err := texts(rows)
+		parked, err := engine.Values[string](r.ctx, tx, "read for whom events are parked", `SELECT DISTINCT "endpoint" FROM "deliveries" WHERE "state" = 'parked'`)
 		if err != nil {
 			return err
 		}

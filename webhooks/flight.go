@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"switchboard/engine"
 	"switchboard/messages"
 )
 
@@ -112,7 +113,7 @@ func (r *runner) store(h head, endpoint, state string, next time.Time, a Attempt
 				UPDATE "deliveries" SET "state" = $1, "attempts" = $2, "next_at" = $3, "tried_at" = $4, "status" = $5,
 					"latency_ms" = $6, "error" = $7, "response" = $8
 				WHERE "event" = $9 AND "endpoint" = $10`,
-				state, h.attempts+1, millis(next), a.At.UnixMilli(), a.Status,
+				state, h.attempts+1, engine.Millis(next), a.At.UnixMilli(), a.Status,
 				a.Latency.Milliseconds(), a.Error, a.Response, h.seq, endpoint)
 			return err
 		})

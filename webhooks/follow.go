@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/engine"
+
 	"github.com/google/uuid"
 )
 
@@ -146,20 +148,11 @@ func (w *Webhooks) some(ctx context.Context, seq int64, after string, tell func(
 
 // batch reads the events that come next, all before any is told: a slow follower must not hold
 // a connection to the database.
-func (w *Webhooks) batch(ctx context.Context, seq int64) (all []Told, err error) {
-	rows, err := w.o.DB.QueryContext(ctx, `SELECT "seq", "id", "name", "body" FROM "events" WHERE "seq" > $1 ORDER BY "seq" LIMIT $2`, seq, atOnce)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var e Told
+func (w *Webhooks) batch(ctx context.Context, seq int64) ([]Told, error) {
+	return engine.All(ctx, w.o.DB, "read events", func(r engine.Row) (e Told, err error) {
 		var body []byte
-		if err := rows.Scan(&e.Seq, &e.ID, &e.Name, &body); err != nil {
-			return nil, err
-		}
+		err = r.Scan(&e.Seq, &e.ID, &e.Name, &body)
 		e.Body = body
-		all = append(all, e)
-	}
-	return all, rows.Err()
+		return e, err
+	}, `SELECT "seq", "id", "name", "body" FROM "events" WHERE "seq" > $1 ORDER BY "seq" LIMIT $2`, seq, atOnce)
 }

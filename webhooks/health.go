@@ -3,6 +3,8 @@ package webhooks
 import (
 	"database/sql"
 	"time"
+
+	"switchboard/engine"
 )
 
 // health of an endpoint: how long it has taken nothing.
@@ -52,7 +54,7 @@ func (r *runner) judge(q *queue, a *Attempt) {
 		INSERT INTO "endpoints" ("id", "failures", "failing_since", "paused_at", "error") VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT ("id") DO UPDATE SET "failures" = excluded."failures", "failing_since" = excluded."failing_since",
 			"paused_at" = excluded."paused_at", "error" = excluded."error"`,
-		q.endpoint.ID, h.failures, h.since.UnixMilli(), millis(h.paused), a.Error)
+		q.endpoint.ID, h.failures, h.since.UnixMilli(), engine.Millis(h.paused), a.Error)
 }
 
 // attempted changes what is known of an endpoint. If that fails, the next change makes up for

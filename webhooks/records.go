@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/settings"
 )
@@ -146,23 +147,16 @@ func parseID(id string) (seq int64, endpoint string, err error) {
 const columns = `d."event", d."endpoint", d."chat", d."state", d."attempts", d."next_at", d."tried_at", d."status",
 	d."latency_ms", d."error", e."id", e."name", e."at"`
 
-func scan(row interface{ Scan(...any) error }, more ...any) (Delivery, error) {
+func scan(row engine.Row, more ...any) (Delivery, error) {
 	var d Delivery
 	var next, tried, at int64
 	err := row.Scan(append([]any{&d.seq, &d.Endpoint, &d.Chat, &d.State, &d.Attempts, &next, &tried, &d.Status,
 		&d.Latency, &d.Error, &d.EventID, &d.Event, &at}, more...)...)
-	d.ID, d.At, d.TriedAt = idOf(d.seq, d.Endpoint), time.UnixMilli(at).UTC(), utc(tried)
+	d.ID, d.At, d.TriedAt = idOf(d.seq, d.Endpoint), time.UnixMilli(at).UTC(), engine.Moment(tried)
 	if d.State == Pending {
-		d.NextAt = utc(next)
+		d.NextAt = engine.Moment(next)
 	}
 	return d, err
-}
-
-func utc(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }
 
 // List returns deliveries, the latest event first: limit at most, of those that come after
@@ -181,24 +175,13 @@ func List(ctx context.Context, db *sql.DB, f Filter, after string, limit int) ([
 		where += fmt.Sprintf(` AND (d."event", d."endpoint") < ($%d, $%d)`, len(args)-1, len(args))
 	}
 	args = append(args, limit)
-	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM "deliveries" d JOIN "events" e ON e."seq" = d."event"
+	all, err := engine.All(ctx, db, "list deliveries", func(r engine.Row) (Delivery, error) { return scan(r) },
+		`SELECT `+columns+` FROM "deliveries" d JOIN "events" e ON e."seq" = d."event"
 		WHERE `+where+fmt.Sprintf(` ORDER BY d."event" DESC, d."endpoint" DESC LIMIT $%d`, len(args)), args...)
-	if err != nil {
-		return nil, fmt.Errorf("list deliveries: %w", err)
+	if all == nil {
+		all = []Delivery{} // for JSON
 	}
-	defer rows.Close()
-	all := []Delivery{}
-	for rows.Next() {
-		d, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("read delivery: %w", err)
-		}
-		all = append(all, d)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list deliveries: %w", err)
-	}
-	return all, nil
+	return all, err
 }
 
 // Find returns one delivery as it goes to one of the webhooks in list. An unknown one is a
@@ -256,46 +239,36 @@ type Standing struct {
 // waits.
 func Standings(ctx context.Context, db *sql.DB) (map[string]Standing, error) {
 	all := map[string]Standing{}
-	rows, err := db.QueryContext(ctx, `
-		SELECT d."endpoint", d."state", count(*), min(e."at") FROM "deliveries" d JOIN "events" e ON e."seq" = d."event"
-		WHERE d."state" <> 'delivered' GROUP BY d."endpoint", d."state"`)
-	if err != nil {
-		return nil, fmt.Errorf("count deliveries: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err := engine.Each(ctx, db, "count deliveries", func(r engine.Row) error {
 		var id string
 		var state State
 		var count int
 		var oldest int64
-		if err := rows.Scan(&id, &state, &count, &oldest); err != nil {
-			return nil, fmt.Errorf("count deliveries: %w", err)
+		if err := r.Scan(&id, &state, &count, &oldest); err != nil {
+			return err
 		}
 		s := all[id]
 		if state == Pending {
-			s.Pending, s.Oldest = count, utc(oldest)
+			s.Pending, s.Oldest = count, engine.Moment(oldest)
 		} else {
 			s.Parked = count
 		}
 		all[id] = s
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("count deliveries: %w", err)
-	}
-	failing, err := db.QueryContext(ctx, `SELECT "id", "failing_since", "paused_at", "error" FROM "endpoints"`)
+		return nil
+	}, `SELECT d."endpoint", d."state", count(*), min(e."at") FROM "deliveries" d JOIN "events" e ON e."seq" = d."event"
+		WHERE d."state" <> 'delivered' GROUP BY d."endpoint", d."state"`)
 	if err != nil {
-		return nil, fmt.Errorf("read how webhooks stand: %w", err)
+		return nil, err
 	}
-	defer failing.Close()
-	for failing.Next() {
+	return all, engine.Each(ctx, db, "read how webhooks stand", func(r engine.Row) error {
 		var id, text string
 		var since, paused int64
-		if err := failing.Scan(&id, &since, &paused, &text); err != nil {
-			return nil, fmt.Errorf("read how webhooks stand: %w", err)
+		if err := r.Scan(&id, &since, &paused, &text); err != nil {
+			return err
 		}
 		s := all[id]
-		s.FailingSince, s.PausedAt, s.Error = utc(since), utc(paused), text
+		s.FailingSince, s.PausedAt, s.Error = engine.Moment(since), engine.Moment(paused), text
 		all[id] = s
-	}
-	return all, failing.Err()
+		return nil
+	}, `SELECT "id", "failing_since", "paused_at", "error" FROM "endpoints"`)
 }

@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"database/sql"
 	"time"
+
+	"switchboard/engine"
 )
 
 // apply gives the queues the endpoints of the settings, and parks what waits for others.
@@ -31,11 +33,7 @@ func (r *runner) apply() {
 
 // parkOthers parks what waits for endpoints that are gone.
 func (r *runner) parkOthers(known map[string]bool) error {
-	rows, err := r.o.DB.QueryContext(r.ctx, `SELECT DISTINCT "endpoint" FROM "deliveries" WHERE "state" = 'pending'`)
-	if err != nil {
-		return err
-	}
-	waiting, err := texts(rows)
+	waiting, err := engine.Values[string](r.ctx, r.o.DB, "read for whom events wait", `SELECT DISTINCT "endpoint" FROM "deliveries" WHERE "state" = 'pending'`)
 	if err != nil {
 		return err
 	}
@@ -54,19 +52,6 @@ func (r *runner) parkOthers(known map[string]bool) error {
 		}
 	}
 	return nil
-}
-
-// texts reads and closes rows of one text each.
-func texts(rows *sql.Rows) (all []string, err error) {
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
 }
 
 // queue returns the queue of an endpoint, making it if there is none.
@@ -102,20 +87,15 @@ func (r *runner) read() {
 }
 
 func (r *runner) readHealth() error {
-	rows, err := r.o.DB.QueryContext(r.ctx, `SELECT "id", "failures", "failing_since", "paused_at" FROM "endpoints"`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return engine.Each(r.ctx, r.o.DB, "read how webhooks stand", func(row engine.Row) error {
 		var id string
 		var failures, since, paused int64
-		if err := rows.Scan(&id, &failures, &since, &paused); err != nil {
+		if err := row.Scan(&id, &failures, &since, &paused); err != nil {
 			return err
 		}
 		r.queue(id).health = health{failures, moment(since), moment(paused)}
-	}
-	return rows.Err()
+		return nil
+	}, `SELECT "id", "failures", "failing_since", "paused_at" FROM "endpoints"`)
 }
 
 // look finds what came in since the last time.
@@ -139,14 +119,9 @@ func (r *runner) find(query string, args ...any) error {
 	if err := r.o.DB.QueryRowContext(r.ctx, `SELECT coalesce(max("seq"), 0) FROM "outbox"`).Scan(&last); err != nil {
 		return err
 	}
-	rows, err := r.o.DB.QueryContext(r.ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err := engine.Each(r.ctx, r.o.DB, "find what waits", func(row engine.Row) error {
 		var id, chat string
-		if err := rows.Scan(&id, &chat); err != nil {
+		if err := row.Scan(&id, &chat); err != nil {
 			return err
 		}
 		q := r.queue(id)
@@ -161,9 +136,10 @@ func (r *runner) find(query string, args ...any) error {
 			l.next = time.Time{} // it may have been sent again
 			heap.Fix(&q.order, l.index)
 		}
-	}
+		return nil
+	}, query, args...)
 	r.seen = last
-	return rows.Err()
+	return err
 }
 
 func moment(ms int64) time.Time {
@@ -171,11 +147,4 @@ func moment(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms)
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }

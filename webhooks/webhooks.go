@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"switchboard/egress"
+	"switchboard/engine"
 	"switchboard/instances"
 	"switchboard/messages"
 	"switchboard/settings"
@@ -197,21 +198,5 @@ func (w *Webhooks) Device(ctx context.Context, jid string) error {
 
 // write is a transaction.
 func (w *Webhooks) write(ctx context.Context, what string, f func(*sql.Tx) error) error {
-	tx, err := w.o.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
-	if w.o.Fence != nil {
-		if err := w.o.Fence(ctx, tx); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	if err := f(tx); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	return engine.Write(ctx, w.o.DB, what, w.o.Fence, f)
 }
