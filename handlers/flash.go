@@ -19,6 +19,7 @@ var flashes = map[string]views.Flash{
 	"imported":       {Text: "Imported. The numbers are starting with their old pairing."},
 	"password":       {Text: "Your password was changed, and other browsers were signed out."},
 	"signed-out":     {Text: "You are signed out."},
+	"session-ended":  {Bad: true, Text: "Your sign-in has ended. Sign in again, and you are back on that page."},
 	"session":        {Text: "That browser was signed out."},
 	"sessions":       {Text: "Every other browser was signed out."},
 	"revoked":        {Text: "The token was revoked."},

@@ -147,10 +147,20 @@ func (s *server) requirePerson(next http.Handler) http.Handler {
 	})
 }
 
+// toLogin leads back to the page afterwards. Somebody who was at work is told what happened.
 func (s *server) toLogin(w http.ResponseWriter, r *http.Request) {
-	path := "/login"
-	if r.Method == http.MethodGet && r.URL.Path != "/" && !isFragment(r) {
-		path += "?next=" + url.QueryEscape(r.URL.RequestURI())
+	path, next := "/login", r.URL.RequestURI()
+	switch {
+	case isFragment(r):
+		next = s.pageAt(r.Header.Get("HX-Current-URL"))
+	case r.Method != http.MethodGet:
+		next = s.pageAt(r.Referer())
+	}
+	if isFragment(r) || r.Method != http.MethodGet {
+		s.setFlash(w, r, "session-ended")
+	}
+	if next != "" && next != "/" {
+		path += "?next=" + url.QueryEscape(next)
 	}
 	if isFragment(r) {
 		w.Header().Set("HX-Redirect", s.BasePath+path)
@@ -158,6 +168,19 @@ func (s *server) toLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.redirect(w, r, path)
+}
+
+// pageAt is the panel's own path of an address that a browser gave, "" if there is none.
+func (s *server) pageAt(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || address == "" {
+		return ""
+	}
+	path, below := strings.CutPrefix(u.RequestURI(), s.BasePath)
+	if !below {
+		return ""
+	}
+	return local(path)
 }
 
 // requireChanger lets only those through who may do more than look.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -104,8 +105,21 @@ func TestSessionEndsWhileWatching(t *testing.T) {
 	if got := b.poll(path); got.code != http.StatusUnauthorized || got.header.Get("HX-Redirect") != "/login" {
 		t.Errorf("%d, %v", got.code, got.header)
 	}
+	back := "/login?next=%2Finstances%2F" + string(known)
+	polled := httptest.NewRequest(http.MethodGet, "http://panel.test"+path, nil)
+	polled.Header.Set("HX-Request", "true")
+	polled.Header.Set("HX-Current-URL", "http://panel.test"+page)
+	if got := b.do(polled); got.header.Get("HX-Redirect") != back {
+		t.Errorf("from a page to %q", got.header.Get("HX-Redirect"))
+	}
+	b.get(back).has(t, "Your sign-in has ended")
+	posted := form(page+"/rename", "name", "New", auth.CSRFField, b.csrf)
+	posted.Header.Set("Referer", "http://panel.test"+page)
+	if got := b.do(posted); got.header.Get("Location") != back {
+		t.Errorf("from a form: %d to %q: %s", got.code, got.header.Get("Location"), got.body)
+	}
 	got := b.get(page)
-	if got.header.Get("Location") != "/login?next=%2Finstances%2F"+string(known) {
+	if got.header.Get("Location") != back {
 		t.Errorf("sent to %q", got.header.Get("Location"))
 	}
 	b.get(got.header.Get("Location"))
