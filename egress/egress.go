@@ -109,7 +109,7 @@ func (g *Guard) check(address string) error {
 	if err == nil && g.allows(at.Addr()) {
 		return nil
 	}
-	return refuse("This address leads into a private network, where nothing is requested. An administrator can allow a network with EGRESS_ALLOW.")
+	return refuse("This address leads into a private network, where nothing is requested. An administrator can allow a network with EGRESS_ALLOW, which counts from the next start of the number on.")
 }
 
 func (g *Guard) allows(addr netip.Addr) bool {
