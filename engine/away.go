@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -62,6 +63,13 @@ func why(err error) string {
 		return "has no connection left; raise its max_connections, or stop some numbers"
 	case code == starting:
 		return "is starting or stopping; try again in a minute"
+	}
+	var shown *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &shown):
+		return "shows a certificate that is not accepted (" + shown.Err.Error() + "); name the root that it leads to with sslrootcert in DB_URI, and the server as the certificate does"
+	case strings.Contains(err.Error(), "server refused TLS"): // pgx has no error of its own for that
+		return "speaks no TLS, which sslmode in DB_URI asks for; set it up there, or use sslmode=disable where nobody can listen"
 	}
 	return "does not answer; check that it runs, and the host and port in DB_URI"
 }

@@ -90,7 +90,7 @@ func TestWhyAServerIsRefused(t *testing.T) {
 		strings.Replace(database.URI, "/"+database.Tag+"?", "/nowhere?", 1):        "does not open the database",
 		"postgres://127.0.0.1:1/x":                                                 "does not answer",
 		"postgres:///x?host=/nowhere":                                              "does not answer",
-		strings.Replace(database.URI, "sslmode=disable", "sslmode=verify-full", 1): "does not answer",
+		strings.Replace(database.URI, "sslmode=disable", "sslmode=verify-full", 1): "speaks no TLS",
 	} {
 		_, err := engine.OpenPostgres(t.Context(), uri, engine.Pool{Open: 1})
 		if fault.KindOf(err) != fault.Unavailable || !errors.Is(err, engine.ErrRefused) || !strings.Contains(fault.MessageOf(err), says) {
