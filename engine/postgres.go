@@ -18,9 +18,10 @@ import (
 // Pool bounds what a handle takes of a PostgreSQL server, which has connections for all
 // numbers together and not more.
 type Pool struct {
-	Open int           // connections at once
-	Idle time.Duration // how long one without work is kept
-	Wait time.Duration // how long a connection is waited for while the server is away or full
+	Open     int           // connections at once
+	Idle     time.Duration // how long one without work is kept
+	Wait     time.Duration // how long a connection is waited for while the server is away or full
+	ReadOnly bool          // sessions refuse to write, unless PgBouncer is in between
 	// Away, if it is set, is told when a connection has to be waited for, and when the next
 	// one was made. It may be called from several goroutines, and must not block.
 	Away func(away bool)
@@ -50,6 +51,9 @@ func OpenPostgres(ctx context.Context, uri string, pool Pool) (*sql.DB, error) {
 	config, err := ParsePostgres(uri)
 	if err != nil {
 		return nil, err
+	}
+	if pool.ReadOnly {
+		config.RuntimeParams["default_transaction_read_only"] = "on"
 	}
 	db := sql.OpenDB(patient{stdlib.GetConnector(*config, stdlib.OptionShouldPing(always)), pool})
 	db.SetMaxOpenConns(pool.Open)

@@ -93,7 +93,7 @@ func lost(message string) error {
 // worker or without one. The caller closes it soon.
 func OpenReadOnly(ctx context.Context, name, dsn string) (*sql.DB, error) {
 	if name == engine.Postgres {
-		return engine.OpenPostgres(ctx, dsn+"&default_transaction_read_only=on", ofReader)
+		return engine.OpenPostgres(ctx, dsn, ofReader)
 	}
 	file, err := engine.ParseFile(dsn)
 	if err != nil {

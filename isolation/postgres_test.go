@@ -63,6 +63,35 @@ func into(t *testing.T, uri, database string) string {
 	return u.String()
 }
 
+// The address in the documentation of the move between engines has no parameters.
+func TestAnAddressWithoutParameters(t *testing.T) {
+	t.Parallel()
+	place := newPostgres(t)
+	place.URI, _, _ = strings.Cut(place.URI, "?")
+	d := isolationtest.Open(t, place)
+	id := place.ID("plain")
+	access := provisionAt(t, d, id)
+	for name, open := range map[string]func() (*sql.DB, error){
+		"the panel":      func() (*sql.DB, error) { return d.ReadMain(t.Context(), id) },
+		"the main half":  func() (*sql.DB, error) { return isolation.OpenReadOnly(t.Context(), access.Engine, access.Main) },
+		"the other half": func() (*sql.DB, error) { return isolation.OpenReadOnly(t.Context(), access.Engine, access.Keys) },
+	} {
+		db, err := open()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var tables int
+		if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_tables`).Scan(&tables); err != nil {
+			t.Errorf("%s cannot read: %v", name, err)
+		}
+		if _, err := db.ExecContext(t.Context(), `CREATE TABLE "mine" ("a" integer)`); err == nil {
+			t.Errorf("%s can write", name)
+		}
+		_ = db.Close()
+	}
+}
+
 func TestCredentialsOpenTwoDatabasesAndNoOther(t *testing.T) {
 	t.Parallel()
 	database := pgtest.New(t)

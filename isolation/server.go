@@ -31,7 +31,7 @@ var (
 	// For each of its two databases. A worker has nothing better to do than to wait: it keeps
 	// its connection to WhatsApp meanwhile.
 	ofWorker = engine.Pool{Open: 2, Idle: time.Second, Wait: 4 * time.Minute}
-	ofReader = engine.Pool{Open: 1, Idle: time.Second, Wait: 5 * time.Second}
+	ofReader = engine.Pool{Open: 1, Idle: time.Second, Wait: 5 * time.Second, ReadOnly: true}
 )
 
 // provisions is how many numbers get their databases at the same time. Each takes a
@@ -423,7 +423,7 @@ func (s *server) readMain(ctx context.Context, id instances.ID) (*sql.DB, error)
 	}
 	pool := ofReader
 	pool.Places = s.places
-	return engine.OpenPostgres(ctx, access.Main+"&default_transaction_read_only=on", pool)
+	return engine.OpenPostgres(ctx, access.Main, pool)
 }
 
 // exec runs statements that cannot have parameters.
