@@ -397,8 +397,11 @@ func (o *office) programs(t *testing.T, r routed, prefix string, a access) {
 	ask := func(token string, id instances.ID) int {
 		o.fill()
 		body := "{}"
-		if strings.HasSuffix(r.pattern, "/keys") {
-			body = `{"scopes":["manage"]}` // nobody makes a key that may more than their own token
+		switch { // nobody makes a key or a token that may more than their own token
+		case strings.HasSuffix(r.pattern, "/keys"):
+			body = `{"scopes":["manage"]}`
+		case r.pattern == "/tokens":
+			body = `{"scopes":["admin"]}`
 		}
 		request := httptest.NewRequest(r.method, "http://panel.test"+prefix+path(r.pattern, id), strings.NewReader(body))
 		request.Header.Set("Content-Type", "application/json")

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -101,14 +100,6 @@ func TestAdministratorRequiresNothingOfOwners(t *testing.T) {
 func TestSecondStepByAPI(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	ask := func(token, method, body string) answer {
-		r := httptest.NewRequest(method, "http://panel.test/api/v1/second-step", strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+token)
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		o.handler.ServeHTTP(w, r)
-		return answer{w.Code, w.Header(), w.Body.String()}
-	}
 	for _, step := range []struct {
 		by           auth.Role
 		method, body string
@@ -125,14 +116,14 @@ func TestSecondStepByAPI(t *testing.T) {
 		{auth.Administrator, "GET", "", 200, `{"roles":["operator","owner"]}`},
 		{auth.Owner, "PUT", `{"roles":[]}`, 200, `{"roles":[]}`},
 	} {
-		if got := ask(o.tokens[step.by], step.method, step.body); got.code != step.code || !strings.Contains(got.body, step.has) {
+		if got := o.ask(o.tokens[step.by], step.method, "/second-step", step.body); got.code != step.code || !strings.Contains(got.body, step.has) {
 			t.Errorf("%s %s by the %s: %d %s", step.method, step.body, step.by, got.code, got.body)
 		}
 	}
-	if got := ask(o.scoped[auth.Manage], "GET", ""); got.code != http.StatusForbidden {
+	if got := o.ask(o.scoped[auth.Manage], "GET", "/second-step", ""); got.code != http.StatusForbidden {
 		t.Errorf("without the scope: %d", got.code)
 	}
-	ask(o.tokens[auth.Owner], "PUT", `{"roles":["operator"]}`)
+	o.ask(o.tokens[auth.Owner], "PUT", "/second-step", `{"roles":["operator"]}`)
 	if got := o.browsers[auth.Operator].get("/"); got.header.Get("Location") != "/account/security" {
 		t.Errorf("an operator without one sees %d", got.code)
 	}

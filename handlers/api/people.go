@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -274,7 +275,8 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, out)
 }
 
-// addToken makes a token for the person who asks: nobody becomes somebody else that way.
+// addToken makes a token for the person who asks, which may no more than the one they ask with:
+// nobody becomes somebody else or mightier that way.
 func (s *server) addToken(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Name      string         `json:"name"`
@@ -288,6 +290,14 @@ func (s *server) addToken(w http.ResponseWriter, r *http.Request) error {
 	if err := s.known(r, in.Numbers); err != nil {
 		return err
 	}
+	for _, scope := range auth.Scopes {
+		if len(in.Scopes) > 0 && !slices.Contains(in.Scopes, scope) {
+			continue
+		}
+		if err := user(r).Need(scope); err != nil {
+			return err
+		}
+	}
 	t, secret, err := s.People.AddToken(r.Context(), user(r).Email, auth.NewToken{Name: in.Name, Expires: in.ExpiresAt, Scopes: in.Scopes, Numbers: in.Numbers})
 	if fault.FieldOf(err) == "expires" { // as forms call it
 		return fault.InField("expires_at", fault.MessageOf(err))
@@ -300,8 +310,19 @@ func (s *server) addToken(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusCreated, out)
 }
 
+// revokeToken revokes a token of anybody whom the person who asks may manage.
 func (s *server) revokeToken(w http.ResponseWriter, r *http.Request) error {
-	if err := s.People.RevokeToken(r.Context(), chi.URLParam(r, "token")); err != nil {
+	id := chi.URLParam(r, "token")
+	all, err := s.People.ListTokens(r.Context(), "")
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(all, func(t auth.Token) bool { return t.ID == id }); i >= 0 {
+		if _, err := s.People.Person(r.Context(), user(r), all[i].UserID); err != nil {
+			return err
+		}
+	}
+	if err := s.People.RevokeToken(r.Context(), id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
