@@ -44,6 +44,8 @@ type StartDocument struct {
 	// together; 0: they are not counted. Then the file that they are counted in is the worker's
 	// open file ConnectionsFile.
 	Connections int `json:"connections,omitempty"`
+	// Missed is what became of the number since the worker before ended.
+	Missed []instances.Change `json:"missed,omitempty"`
 	// Settings is the document of what a person set for the number; absent if nothing was.
 	Settings json.RawMessage `json:"settings,omitempty"`
 }

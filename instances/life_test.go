@@ -228,6 +228,42 @@ func TestAKilledWorkerIsSeenAtOnce(t *testing.T) {
 	})
 }
 
+// What happens while no worker runs is told by the next one, however many it takes.
+func TestTheNextWorkerTellsWhatWasMissed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		missed := func() (list []string) {
+			t.Helper()
+			time.Sleep(10 * firstRetry)
+			synctest.Wait()
+			started := w.startedNow()
+			for _, c := range started[len(started)-1].missed {
+				list = append(list, string(c.Was)+">"+string(c.Status)+" "+string(c.Reason))
+			}
+			return list
+		}
+		mute := func(mute bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.mute = mute
+		}
+		mute(true)
+		w.worker(id).die(Exit{Reason: WorkerKilled})
+		if got, want := missed(), []string{"connected>backoff worker_killed"}; !slices.Equal(got, want) {
+			t.Errorf("told to tell %v, want %v", got, want)
+		}
+		mute(false)
+		w.worker(id).die(Exit{Reason: WorkerCrashed}) // before it could
+		if got, want := missed(), []string{"connected>backoff worker_killed", "starting>backoff worker_crashed"}; !slices.Equal(got, want) {
+			t.Errorf("told to tell %v, want %v", got, want)
+		}
+		w.ok(w.Restart(t.Context(), owner, id))
+		if got := missed(); got != nil {
+			t.Errorf("told to tell %v once more", got)
+		}
+	})
+}
+
 func TestBackoffGrowsAndIsForgotten(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)

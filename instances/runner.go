@@ -53,6 +53,7 @@ type runner struct {
 	stopAgain time.Time   // after a stop that did not succeed
 	ends      int         // in a row, unasked, without a stable time between them
 	carried   Reason      // why the last worker ended, told until the number is well again
+	missed    []Change    // what the next worker has to tell of
 	timer     *time.Timer // for the next of all the times above
 
 	configuring sync.Mutex // one at a time brings settings to the worker
@@ -317,6 +318,10 @@ func (r *runner) move(to Status, reason Reason) {
 		r.log.Error("illegal change of status", "from", r.inst.Status, "to", to, "reason", reason)
 		return
 	}
+	if to == Backoff || to == Failed { // and no worker tells of it
+		r.missed = append(r.missed, Change{Status: to, Was: r.inst.Status, Reason: reason, At: now()})
+		r.missed = r.missed[max(0, len(r.missed)-mostMissed):]
+	}
 	r.inst.Status, r.inst.Reason, r.inst.Since = to, reason, now()
 	if b := r.before; b != nil && b.Status == to && b.Reason == reason {
 		r.inst.Since = b.Since // a worker that was adopted did not change
@@ -329,6 +334,9 @@ func (r *runner) move(to Status, reason Reason) {
 		r.inst.Pairing = nil
 	}
 }
+
+// mostMissed is how many changes are kept for the next worker.
+const mostMissed = 32
 
 // now is the time as records keep it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

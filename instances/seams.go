@@ -72,9 +72,20 @@ type Spec struct {
 	Port     int
 	Database Access
 	Settings json.RawMessage // a document of Options.Settings, nil without one
+	// Missed is what became of the number while no worker ran, the oldest first, for those who
+	// follow it by the events that workers store.
+	Missed []Change
 	// Version is the version to run, one that Facts told earlier; "" for the present one. A
 	// launcher that does not have it any more runs the present one.
 	Version string
+}
+
+// Change is a change of status.
+type Change struct {
+	Status Status    `json:"status"`
+	Was    Status    `json:"was"`
+	Reason Reason    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // Worker is a running worker. All methods are safe for concurrent use; those with a

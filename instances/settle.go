@@ -103,7 +103,7 @@ func (r *runner) launch() {
 	r.inst.RetryAt = time.Time{}
 	r.before = nil
 	r.move(Starting, r.carried)
-	spec := Spec{ID: r.inst.ID, Name: r.inst.Name, Port: r.inst.Port, Version: r.version}
+	spec := Spec{ID: r.inst.ID, Name: r.inst.Name, Port: r.inst.Port, Version: r.version, Missed: slices.Clone(r.missed)}
 	access, queue, active := r.access, r.queue, r.inst.ActiveAt
 	r.access, r.queue = nil, false
 	var begun *work

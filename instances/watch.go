@@ -116,6 +116,7 @@ func (r *runner) judge() {
 	if !report.Status.OfWorker() || !r.inst.Status.OfWorker() {
 		return // nothing said yet, or the worker is being ended
 	}
+	r.missed = nil
 	if report.JID != "" {
 		if account(report.JID) != account(r.inst.JID) {
 			r.inst.LID, r.inst.PushName = "", ""

@@ -190,8 +190,9 @@ func (w *world) record(id ID) Instance {
 
 // launch of a worker.
 type launch struct {
-	id ID
-	at time.Time
+	id     ID
+	at     time.Time
+	missed []Change
 }
 
 func (w *world) startedNow() []launch {
@@ -324,7 +325,7 @@ func (l fakeLauncher) Launch(ctx context.Context, spec Spec) (Worker, error) {
 	}
 	w.given[spec.ID] = spec.Settings
 	w.launches++
-	w.started = append(w.started, launch{spec.ID, time.Now()})
+	w.started = append(w.started, launch{spec.ID, time.Now(), spec.Missed})
 	f := newFakeWorker(w, spec.ID, 100+w.launches, spec.Port)
 	f.mute, f.facts.Version = w.mute, cmp.Or(spec.Version, w.version)
 	w.running[spec.ID] = f

@@ -122,7 +122,7 @@ func (l *Launcher) start(ctx context.Context, spec instances.Spec, group *cgroup
 		ID: spec.ID, Name: spec.Name, Version: l.o.Version, Dir: dir,
 		Listen: net.JoinHostPort(l.o.ListenHost, strconv.Itoa(spec.Port)), Token: token,
 		Database: spec.Database, Simulator: l.o.Simulator, LogLevel: l.o.LogLevel, Limits: limits, EgressAllow: l.o.EgressAllow, FFmpeg: l.o.FFmpeg,
-		Connections: l.o.Connections, Settings: spec.Settings,
+		Connections: l.o.Connections, Settings: spec.Settings, Missed: spec.Missed,
 	})
 	if err != nil {
 		return nil, err

@@ -113,7 +113,7 @@ func open(ctx context.Context, doc control.StartDocument, guard *guard, log *slo
 		return db, nil, err
 	}
 	store := messages.New(db.main, append(options, messages.WithOutbox(db.hooks))...)
-	db.herald = newHerald(store, db.hooks, log)
+	db.herald = newHerald(store, db.hooks, log, doc.Missed)
 	var set settings.Settings
 	if len(doc.Settings) > 0 {
 		if err := json.Unmarshal(doc.Settings, &set); err != nil {

@@ -24,17 +24,17 @@ type herald struct {
 	last  instances.Status
 }
 
-// change of status.
 type change struct {
-	jid    string
-	status instances.Status
-	was    instances.Status
-	reason instances.Reason
-	at     time.Time
+	instances.Change
+	jid string
 }
 
-func newHerald(store *messages.Messages, hooks *webhooks.Webhooks, log *slog.Logger) *herald {
+// newHerald begins with what was missed while no process of the number ran.
+func newHerald(store *messages.Messages, hooks *webhooks.Webhooks, log *slog.Logger, missed []instances.Change) *herald {
 	h := &herald{store: store, hooks: hooks, log: log, news: make(chan struct{}, 1)}
+	for _, c := range missed {
+		h.queue, h.last = append(h.queue, change{Change: c}), c.Status
+	}
 	h.tell(instances.Report{Status: instances.Starting})
 	return h
 }
@@ -42,7 +42,7 @@ func newHerald(store *messages.Messages, hooks *webhooks.Webhooks, log *slog.Log
 // tell takes a change from the session. It does not block.
 func (h *herald) tell(r instances.Report) {
 	h.mu.Lock()
-	h.queue = append(h.queue, change{r.JID, r.Status, h.last, r.Reason, time.Now()})
+	h.queue = append(h.queue, change{instances.Change{Status: r.Status, Was: h.last, Reason: r.Reason, At: time.Now()}, r.JID})
 	h.last = r.Status
 	h.mu.Unlock()
 	select {
@@ -102,11 +102,11 @@ func (h *herald) keep(ctx context.Context, c change) error {
 	if err := h.hooks.Device(ctx, bare(c.jid)); err != nil {
 		return err
 	}
-	e, err := messages.NewEvent("connection."+string(c.status), "", "", c.at, struct {
+	e, err := messages.NewEvent("connection."+string(c.Status), "", "", c.At, struct {
 		Status instances.Status `json:"status"`
 		Reason instances.Reason `json:"reason"`
 		Was    instances.Status `json:"previous_status"`
-	}{c.status, c.reason, c.was})
+	}{c.Status, c.Reason, c.Was})
 	if err != nil {
 		return err
 	}

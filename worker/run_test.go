@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +27,7 @@ import (
 	"switchboard/instances"
 	"switchboard/isolation"
 	"switchboard/migrations"
+	"switchboard/webhooks"
 	"switchboard/worker"
 )
 
@@ -269,6 +272,49 @@ func checkLog(t *testing.T, doc control.StartDocument) {
 		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["instance"] != string(id) {
 			t.Errorf("log line %s: %v", line, err)
 		}
+	}
+}
+
+// What became of the number while no worker ran comes first in its events.
+func TestAWorkerTellsWhatWasMissed(t *testing.T) {
+	t.Parallel()
+	doc := document(t)
+	at := time.Now().Add(-time.Minute).Truncate(time.Second).UTC()
+	doc.Missed = []instances.Change{
+		{Status: instances.Backoff, Was: instances.Connected, Reason: instances.WorkerKilled, At: at},
+		{Status: instances.Failed, Was: instances.Backoff, Reason: instances.CrashLoop, At: at.Add(time.Second)},
+	}
+	r := start(t, doc)
+	ctx, done := context.WithTimeout(t.Context(), patience)
+	defer done()
+	var got []string
+	enough := errors.New("enough")
+	err := r.client.Events(ctx, webhooks.Since(at.Add(-time.Hour)), func(line json.RawMessage) error {
+		var told webhooks.Told
+		if line == nil || json.Unmarshal(line, &told) != nil || told.Name == "" {
+			return nil
+		}
+		var body struct {
+			At      time.Time `json:"timestamp"`
+			Payload struct {
+				Reason string `json:"reason"`
+				Was    string `json:"previous_status"`
+			} `json:"payload"`
+		}
+		if err := json.Unmarshal(told.Body, &body); err != nil {
+			return err
+		}
+		if len(got) < 2 && !body.At.Equal(doc.Missed[len(got)].At) {
+			t.Errorf("%s is told to have been at %v", told.Name, body.At)
+		}
+		if got = append(got, told.Name+" "+body.Payload.Was+" "+body.Payload.Reason); len(got) == 3 {
+			return enough
+		}
+		return nil
+	})
+	want := []string{"connection.backoff connected worker_killed", "connection.failed backoff crash_loop", "connection.starting failed "}
+	if !errors.Is(err, enough) || !slices.Equal(got, want) {
+		t.Errorf("told %q, %v, want %q", got, err, want)
 	}
 }
 
