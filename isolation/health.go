@@ -96,21 +96,13 @@ func (d *Databases) Server(ctx context.Context) (*Server, error) {
 		found.Unclosed = fault.New(fault.Unavailable, fmt.Sprintf(
 			"Every PostgreSQL user may enter the control database until the next start closes it; or run now: REVOKE CONNECT ON DATABASE %s FROM PUBLIC;", quote(control)))
 	}
-	rows, err := s.db.QueryContext(ctx, `
+	found.Open, err = engine.Values[string](ctx, s.db, "list open databases", `
 		SELECT datname FROM pg_database
 		WHERE datallowconn AND datname <> current_database() AND has_database_privilege('public', oid, 'CONNECT') ORDER BY datname`)
 	if err != nil {
-		return nil, fmt.Errorf("list open databases: %w", err)
+		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("list open databases: %w", err)
-		}
-		found.Open = append(found.Open, name)
-	}
-	return found, rows.Err()
+	return found, nil
 }
 
 // Sound looks at the two databases of an instance, beside its worker or without one: whether

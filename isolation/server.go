@@ -281,27 +281,20 @@ type state struct{ exists, open bool }
 // find looks for the two databases. One that belongs to somebody else is a fault.Conflict:
 // it is neither used nor dropped.
 func (s *server) find(ctx context.Context, id instances.ID) (map[string]state, error) {
-	rows, err := s.db.QueryContext(ctx, `
-		SELECT datname, datallowconn, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ($1, $2)`,
-		mainName(id), keysName(id))
-	if err != nil {
-		return nil, fmt.Errorf("look for databases: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
 	found := map[string]state{}
-	for rows.Next() {
+	return found, engine.Each(ctx, s.db, "look for databases", func(r engine.Row) error {
 		var name, owner string
 		var open bool
-		if err := rows.Scan(&name, &open, &owner); err != nil {
-			return nil, fmt.Errorf("look for databases: %w", err)
+		if err := r.Scan(&name, &open, &owner); err != nil {
+			return err
 		}
 		if owner != mainName(id) {
-			return nil, fault.Wrap(fault.Conflict, fmt.Sprintf(
+			return fault.Wrap(fault.Conflict, fmt.Sprintf(
 				"The PostgreSQL database %s belongs to another user, %s; rename or remove it first.", name, owner), ErrRefused)
 		}
 		found[name] = state{exists: true, open: open}
-	}
-	return found, rows.Err()
+		return nil
+	}, `SELECT datname, datallowconn, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ($1, $2)`, mainName(id), keysName(id))
 }
 
 func (s *server) migrate(ctx context.Context, access instances.Access) error {
@@ -379,28 +372,17 @@ func (s *server) dropDatabase(ctx context.Context, name string) error {
 // unknown looks at what belongs to roles that are ours. On a server with two installations,
 // neither sees the numbers of the other.
 func (s *server) unknown(ctx context.Context, known []instances.ID) ([]Leftover, error) {
-	rows, err := s.db.QueryContext(ctx, `
+	all, err := engine.All(ctx, s.db, "list roles", func(r engine.Row) (l Leftover, err error) {
+		var name string
+		err = r.Scan(&name, &l.Bytes)
+		l.ID = instances.ID(strings.TrimPrefix(name, "whatsapp_"))
+		return l, err
+	}, `
 		SELECT r.rolname, coalesce(sum(pg_database_size(d.oid)), 0)::bigint
 		FROM pg_roles r LEFT JOIN pg_database d ON d.datdba = r.oid
 		WHERE r.rolname LIKE 'whatsapp\_%' AND r.rolname <> current_user AND pg_has_role(r.oid, 'MEMBER') AND NOT `+foreign+`
 		GROUP BY r.rolname ORDER BY r.rolname`)
-	if err != nil {
-		return nil, fmt.Errorf("list roles: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []Leftover
-	for rows.Next() {
-		var name string
-		var bytes int64
-		if err := rows.Scan(&name, &bytes); err != nil {
-			return nil, fmt.Errorf("list roles: %w", err)
-		}
-		id := instances.ID(strings.TrimPrefix(name, "whatsapp_"))
-		if id.Valid() && !slices.Contains(known, id) {
-			all = append(all, Leftover{id, bytes})
-		}
-	}
-	return all, rows.Err()
+	return slices.DeleteFunc(all, func(l Leftover) bool { return !l.ID.Valid() || slices.Contains(known, l.ID) }), err
 }
 
 // readMain reads as the number's own role, which keeps the panel's own rights out of

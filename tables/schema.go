@@ -2,17 +2,11 @@ package tables
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 
 	"switchboard/engine"
 )
-
-// queryer is a connection or a transaction.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
 
 // The queries give one row for each column of each table, and one for each column of each
 // foreign key, both in order.
@@ -65,9 +59,9 @@ var (
 // Schema reads the schema of the wanted tables, in an order in which rows can be written.
 // SQLite's virtual tables, and those in which it keeps what is in them, are none: what fills
 // them here, triggers or the program, fills them there.
-func Schema(ctx context.Context, q queryer, name string, want Want) ([]Table, error) {
+func Schema(ctx context.Context, q engine.Queryer, name string, want Want) ([]Table, error) {
 	found := map[string]*Table{}
-	err := each(ctx, q, columnsOf[name], func(rows *sql.Rows) error {
+	err := engine.Each(ctx, q, "read columns", func(rows engine.Row) error {
 		var table, column, declared string
 		var required, place int
 		if err := rows.Scan(&table, &column, &declared, &required, &place); err != nil || !want(table) {
@@ -91,12 +85,12 @@ func Schema(ctx context.Context, q queryer, name string, want Want) ([]Table, er
 			t.Key[place-1] = column
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read columns: %w", err)
+	}, columnsOf[name])
+	if err == nil {
+		err = references(ctx, q, name, found)
 	}
-	if err := references(ctx, q, name, found); err != nil {
-		return nil, fmt.Errorf("read foreign keys: %w", err)
+	if err != nil {
+		return nil, err
 	}
 	all := make([]Table, 0, len(found))
 	for _, t := range found {
@@ -105,10 +99,10 @@ func Schema(ctx context.Context, q queryer, name string, want Want) ([]Table, er
 	return sorted(all)
 }
 
-func references(ctx context.Context, q queryer, name string, found map[string]*Table) error {
+func references(ctx context.Context, q engine.Queryer, name string, found map[string]*Table) error {
 	last := int64(-1)
 	lastTable := ""
-	return each(ctx, q, referencesOf[name], func(rows *sql.Rows) error {
+	return engine.Each(ctx, q, "read foreign keys", func(rows engine.Row) error {
 		var table, column, parent, to string
 		var id int64
 		if err := rows.Scan(&table, &id, &column, &parent, &to); err != nil {
@@ -128,19 +122,5 @@ func references(ctx context.Context, q queryer, name string, found map[string]*T
 		}
 		r.Columns, r.To = append(r.Columns, column), append(r.To, to)
 		return nil
-	})
-}
-
-func each(ctx context.Context, q queryer, query string, do func(*sql.Rows) error) error {
-	rows, err := q.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := do(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	}, referencesOf[name])
 }

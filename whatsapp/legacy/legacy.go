@@ -145,23 +145,12 @@ func devices(ctx context.Context, db *sql.DB, name string) ([]device, error) {
 	if err != nil || len(there) == 0 {
 		return nil, err
 	}
-	rows, err := db.QueryContext(ctx, `SELECT "jid", "push_name" FROM "whatsmeow_device" ORDER BY "jid"`)
-	if err != nil {
-		return nil, fmt.Errorf("list devices: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []device
-	for rows.Next() {
-		var d device
-		if err := rows.Scan(&d.raw, &d.pushName); err != nil {
-			return nil, fmt.Errorf("read device: %w", err)
+	return engine.All(ctx, db, "list devices", func(r engine.Row) (d device, err error) {
+		if err = r.Scan(&d.raw, &d.pushName); err == nil {
+			d.jid, err = types.ParseJID(d.raw)
 		}
-		if d.jid, err = types.ParseJID(d.raw); err != nil {
-			return nil, fmt.Errorf("read device: %w", err)
-		}
-		all = append(all, d)
-	}
-	return all, rows.Err()
+		return d, err
+	}, `SELECT "jid", "push_name" FROM "whatsmeow_device" ORDER BY "jid"`)
 }
 
 // Copy brings one paired number into the keys database of an instance whose worker does

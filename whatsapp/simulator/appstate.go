@@ -2,8 +2,9 @@ package simulator
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+
+	"switchboard/engine"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waServerSync"
@@ -93,22 +94,14 @@ func (n *Network) appendPatch(a *account, name string, version uint64, raw []byt
 }
 
 func (n *Network) patches(a *account, name string, after uint64) (out []waBinary.Node, more bool, err error) {
-	rows, err := n.state.readDB.QueryContext(context.Background(),
-		`SELECT "patch" FROM "app_state" WHERE "number" = $1 AND "collection" = $2 AND "version" > $3 ORDER BY "version" LIMIT $4`,
+	out, err = engine.All(context.Background(), n.state.readDB, "read patches", func(r engine.Row) (waBinary.Node, error) {
+		var raw []byte
+		err := r.Scan(&raw)
+		return data("patch", nil, raw), err
+	}, `SELECT "patch" FROM "app_state" WHERE "number" = $1 AND "collection" = $2 AND "version" > $3 ORDER BY "version" LIMIT $4`,
 		a.Number, name, after, patchesAtOnce+1)
-	if err != nil {
-		return nil, false, err
+	if more = len(out) > patchesAtOnce; more {
+		out = out[:patchesAtOnce]
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if len(out) == patchesAtOnce {
-			return out, true, nil
-		}
-		var raw sql.RawBytes
-		if err := rows.Scan(&raw); err != nil {
-			return nil, false, err
-		}
-		out = append(out, data("patch", nil, append([]byte(nil), raw...)))
-	}
-	return out, false, rows.Err()
+	return out, more, err
 }

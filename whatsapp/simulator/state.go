@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 
+	"switchboard/engine"
+
 	_ "github.com/mattn/go-sqlite3" // the driver
 	"go.mau.fi/whatsmeow/util/keys"
 )
@@ -123,103 +125,95 @@ func (s *state) key(ctx context.Context, name string, make func() *keys.KeyPair)
 
 // load fills the network from the database.
 func (n *Network) load(ctx context.Context) error {
-	db := n.state.readDB
-	err := each(ctx, db, `SELECT "number", "lid", "data" FROM "accounts"`, func(rows *sql.Rows) error {
-		a := &account{versions: map[string]uint64{}}
-		var raw []byte
-		if err := rows.Scan(&a.Number, &a.LID, &raw); err != nil {
+	for _, part := range []struct {
+		query string
+		read  func(engine.Row) error
+	}{
+		{`SELECT "number", "lid", "data" FROM "accounts"`, n.loadAccount},
+		{`SELECT "number", "device", "data" FROM "devices" ORDER BY "number", "device"`, n.loadDevice},
+		{`SELECT "seq", "number", "device", "class", "key", "stanza" FROM "queue" ORDER BY "seq"`, n.loadItem},
+		{`SELECT "number", "collection", MAX("version") FROM "app_state" GROUP BY "number", "collection"`, n.loadVersion},
+		{`SELECT "id", "data" FROM "newsletters"`, n.loadNewsletter},
+		{`SELECT "id", "data" FROM "groups"`, n.loadGroup},
+	} {
+		if err := engine.Each(ctx, n.state.readDB, "load the simulated network", part.read, part.query); err != nil {
 			return err
 		}
-		n.accounts[a.Number], n.lids[a.LID] = a, a
-		return json.Unmarshal(raw, a)
-	})
-	if err != nil {
-		return err
 	}
-	err = each(ctx, db, `SELECT "number", "device", "data" FROM "devices" ORDER BY "number", "device"`, func(rows *sql.Rows) error {
-		d := &device{}
-		var number string
-		var raw []byte
-		if err := rows.Scan(&number, &d.ID, &raw); err != nil {
-			return err
-		}
-		if d.account = n.accounts[number]; d.account == nil {
-			return nil
-		}
-		d.account.devices = append(d.account.devices, d)
-		return json.Unmarshal(raw, d)
-	})
-	if err != nil {
-		return err
-	}
-	err = each(ctx, db, `SELECT "seq", "number", "device", "class", "key", "stanza" FROM "queue" ORDER BY "seq"`, func(rows *sql.Rows) error {
-		it := &item{written: true}
-		if err := rows.Scan(&it.seq, &it.number, &it.device, &it.class, &it.key, &it.stanza); err != nil {
-			return err
-		}
-		n.sequence.Store(it.seq)
-		if a := n.accounts[it.number]; a != nil && a.device(it.device) != nil {
-			q := &a.device(it.device).queue
-			q.items = append(q.items, it)
-			n.stats.queued.Add(1)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = each(ctx, db, `SELECT "number", "collection", MAX("version") FROM "app_state" GROUP BY "number", "collection"`, func(rows *sql.Rows) error {
-		var number, collection string
-		var version uint64
-		if err := rows.Scan(&number, &collection, &version); err != nil {
-			return err
-		}
-		if a := n.accounts[number]; a != nil {
-			a.versions[collection] = version
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = each(ctx, db, `SELECT "id", "data" FROM "newsletters"`, func(rows *sql.Rows) error {
-		l := &newsletter{Followers: map[string]bool{}}
-		var raw []byte
-		if err := rows.Scan(&l.ID, &raw); err != nil {
-			return err
-		}
-		n.newsletters[l.ID] = l
-		return json.Unmarshal(raw, l)
-	})
-	if err != nil {
-		return err
-	}
-	return each(ctx, db, `SELECT "id", "data" FROM "groups"`, func(rows *sql.Rows) error {
-		g := &group{}
-		var raw []byte
-		if err := rows.Scan(&g.ID, &raw); err != nil {
-			return err
-		}
-		if err := json.Unmarshal(raw, g); err != nil {
-			return err
-		}
-		n.addGroup(g)
-		return nil
-	})
+	return nil
 }
 
-func each(ctx context.Context, db *sql.DB, query string, f func(*sql.Rows) error) error {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return fmt.Errorf("load the simulated network: %w", err)
+func (n *Network) loadAccount(r engine.Row) error {
+	a := &account{versions: map[string]uint64{}}
+	var raw []byte
+	if err := r.Scan(&a.Number, &a.LID, &raw); err != nil {
+		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := f(rows); err != nil {
-			return fmt.Errorf("load the simulated network: %w", err)
-		}
+	n.accounts[a.Number], n.lids[a.LID] = a, a
+	return json.Unmarshal(raw, a)
+}
+
+func (n *Network) loadDevice(r engine.Row) error {
+	d := &device{}
+	var number string
+	var raw []byte
+	if err := r.Scan(&number, &d.ID, &raw); err != nil {
+		return err
 	}
-	return rows.Err()
+	if d.account = n.accounts[number]; d.account == nil {
+		return nil
+	}
+	d.account.devices = append(d.account.devices, d)
+	return json.Unmarshal(raw, d)
+}
+
+func (n *Network) loadItem(r engine.Row) error {
+	it := &item{written: true}
+	if err := r.Scan(&it.seq, &it.number, &it.device, &it.class, &it.key, &it.stanza); err != nil {
+		return err
+	}
+	n.sequence.Store(it.seq)
+	if a := n.accounts[it.number]; a != nil && a.device(it.device) != nil {
+		q := &a.device(it.device).queue
+		q.items = append(q.items, it)
+		n.stats.queued.Add(1)
+	}
+	return nil
+}
+
+func (n *Network) loadVersion(r engine.Row) error {
+	var number, collection string
+	var version uint64
+	if err := r.Scan(&number, &collection, &version); err != nil {
+		return err
+	}
+	if a := n.accounts[number]; a != nil {
+		a.versions[collection] = version
+	}
+	return nil
+}
+
+func (n *Network) loadNewsletter(r engine.Row) error {
+	l := &newsletter{Followers: map[string]bool{}}
+	var raw []byte
+	if err := r.Scan(&l.ID, &raw); err != nil {
+		return err
+	}
+	n.newsletters[l.ID] = l
+	return json.Unmarshal(raw, l)
+}
+
+func (n *Network) loadGroup(r engine.Row) error {
+	g := &group{}
+	var raw []byte
+	if err := r.Scan(&g.ID, &raw); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, g); err != nil {
+		return err
+	}
+	n.addGroup(g)
+	return nil
 }
 
 // removeDevice needs mu.

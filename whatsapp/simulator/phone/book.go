@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"switchboard/engine"
 )
 
 // book is what all phones of a fleet keep: who they are, and their entries.
@@ -81,24 +83,17 @@ func (b *book) saveRecord(ctx context.Context, number string, r record) error {
 }
 
 func (b *book) records(ctx context.Context) (map[string]record, error) {
-	rows, err := b.db.QueryContext(ctx, `SELECT "number", "record" FROM "phones"`)
-	if err != nil {
-		return nil, fmt.Errorf("list the phones: %w", err)
-	}
-	defer rows.Close()
 	all := map[string]record{}
-	for rows.Next() {
+	return all, engine.Each(ctx, b.db, "list the phones", func(row engine.Row) error {
 		var number, text string
 		var r record
-		if err := rows.Scan(&number, &text); err != nil {
-			return nil, fmt.Errorf("list the phones: %w", err)
-		}
-		if err := json.Unmarshal([]byte(text), &r); err != nil {
-			return nil, fmt.Errorf("list the phones: %w", err)
+		err := row.Scan(&number, &text)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &r)
 		}
 		all[number] = r
-	}
-	return all, rows.Err()
+		return err
+	}, `SELECT "number", "record" FROM "phones"`)
 }
 
 // add stores a new entry and gives it its Seq. It reports whether it was new. Adds and
@@ -169,41 +164,17 @@ func (b *book) unread(ctx context.Context, phone, chat string) ([]*row, error) {
 
 // chats returns the chats of a phone with their numbers of unread entries, the liveliest first.
 func (b *book) chats(ctx context.Context, phone string) ([]Chat, error) {
-	rows, err := b.db.QueryContext(ctx, `SELECT "chat", SUM("unread") FROM "entries" WHERE "phone" = $1
-		GROUP BY "chat" ORDER BY MAX("at") DESC, MAX("born") DESC`, phone)
-	if err != nil {
-		return nil, fmt.Errorf("list the chats: %w", err)
-	}
-	defer rows.Close()
-	var all []Chat
-	for rows.Next() {
-		var c Chat
-		if err := rows.Scan(&c.Chat, &c.Unread); err != nil {
-			return nil, fmt.Errorf("list the chats: %w", err)
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	return engine.All(ctx, b.db, "list the chats", func(r engine.Row) (c Chat, err error) {
+		err = r.Scan(&c.Chat, &c.Unread)
+		return c, err
+	}, `SELECT "chat", SUM("unread") FROM "entries" WHERE "phone" = $1 GROUP BY "chat" ORDER BY MAX("at") DESC, MAX("born") DESC`, phone)
 }
 
 func (b *book) query(ctx context.Context, q string, args ...any) ([]*row, error) {
-	rows, err := b.db.QueryContext(ctx, q, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read entries: %w", err)
-	}
-	defer rows.Close()
-	var all []*row
-	for rows.Next() {
-		r, err := scanRow(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return engine.All(ctx, b.db, "read entries", scanRow, q, args...)
 }
 
-func scanRow(s interface{ Scan(...any) error }) (*row, error) {
+func scanRow(s engine.Row) (*row, error) {
 	var text string
 	r := &row{}
 	if err := s.Scan(&text, &r.message); err != nil {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"time"
 
+	"switchboard/engine"
+
 	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/proto/waSyncAction"
 	"go.mau.fi/whatsmeow/types"
@@ -52,29 +54,24 @@ func (p *Phone) loadMarks(ctx context.Context) error {
 		return nil
 	}
 	marks, labels := map[string]Marks{}, map[string]string{}
-	rows, err := p.fleet.db.QueryContext(ctx, `SELECT "chat", "marks" FROM "marks" WHERE "phone" = $1`, p.number)
-	if err != nil {
-		return fmt.Errorf("read how chats are marked: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err := engine.Each(ctx, p.fleet.db, "read how chats are marked", func(r engine.Row) error {
 		var chat, text string
-		if err := rows.Scan(&chat, &text); err != nil {
-			return fmt.Errorf("read how chats are marked: %w", err)
+		if err := r.Scan(&chat, &text); err != nil {
+			return err
 		}
 		if chat == "" {
-			err = json.Unmarshal([]byte(text), &labels)
-		} else {
-			var m Marks
-			err = json.Unmarshal([]byte(text), &m)
-			marks[chat] = m
+			return json.Unmarshal([]byte(text), &labels)
 		}
-		if err != nil {
-			return fmt.Errorf("read how chats are marked: %w", err)
-		}
+		var m Marks
+		err := json.Unmarshal([]byte(text), &m)
+		marks[chat] = m
+		return err
+	}, `SELECT "chat", "marks" FROM "marks" WHERE "phone" = $1`, p.number)
+	if err != nil {
+		return err
 	}
 	p.marks, p.labels = marks, labels
-	return rows.Err()
+	return nil
 }
 
 func (p *Phone) saveMarks(ctx context.Context, chat string, what any) error {
