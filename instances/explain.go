@@ -184,6 +184,7 @@ var (
 				after: "Make room on the disk where Switchboard or the database server keeps its data. Messages that arrive are not confirmed to WhatsApp until they are stored, so none is lost; nothing can be sent meanwhile. It goes on by itself as soon as there is room.",
 				next:  []Action{{Open, "Look at the number"}}},
 		},
+		Reconnecting: {NoNetwork: {after: "Switchboard keeps trying by itself. If it lasts, check this machine's connection to the internet, or the number's proxy if it has one."}},
 		LoggedOut: {AccountBlocked: {label: "Blocked by WhatsApp",
 			after: "Its messages here are kept. Once WhatsApp lets the account in again, pair it again."}},
 		Restricted: {TemporaryBan: {label: "Banned for a while"}, ReachOutLimit: {label: "No new chats"}},

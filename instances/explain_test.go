@@ -85,6 +85,7 @@ func TestExplainSaysWhy(t *testing.T) {
 		{PairingPhone, "", "Scan the code", Waiting, Open},
 		{PairingPhone, QRExpired, "ran out", Waiting, DoPair},
 		{PairingPhone, WorkerKilled, "ended from outside. It runs again: scan the code", Waiting, Open},
+		{Reconnecting, NoNetwork, "or the number's proxy if it has one", Warning, DoReconnect},
 		{PairingPhone, NoNetwork, "connection to the internet, or the number's proxy if it has one. The code appears as soon as WhatsApp answers", Waiting, Open},
 		{Connected, ReachOutLimit, "open conversations", Warning, Open},
 		{Connected, DatabaseAway, "not confirmed to WhatsApp until they are stored", Warning, Open},
