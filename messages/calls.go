@@ -68,9 +68,12 @@ type HistoryProgress struct {
 	At       time.Time
 }
 
-// NoteHistory adds a part of the history to what has come in.
-func (m *Messages) NoteHistory(ctx context.Context, p HistoryProgress) error {
+// NoteHistory adds a part of the history, that of the id, to what has come in.
+func (m *Messages) NoteHistory(ctx context.Context, id string, p HistoryProgress) error {
 	return m.transact(ctx, "note a part of the history", func(tx *sql.Tx) error {
+		if err := dropPart(ctx, tx, id); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO "history" ("type", "parts", "chats", "messages", "percent", "at") VALUES ($1, 1, $2, $3, $4, $5)
 			ON CONFLICT ("type") DO UPDATE SET "parts" = "history"."parts" + 1, "chats" = "history"."chats" + excluded."chats",
 				"messages" = "history"."messages" + excluded."messages",

@@ -544,12 +544,36 @@ func testHistory(t *testing.T, open opener) {
 	t.Parallel()
 	m, db := open(t)
 	for range 2 {
-		must(t, m.NoteHistory(t.Context(), messages.HistoryProgress{Type: "RECENT", Chats: 2, Messages: 10, Percent: 50, At: time.Unix(1_700_000_000, 0)}))
+		must(t, m.NoteHistory(t.Context(), "", messages.HistoryProgress{Type: "RECENT", Chats: 2, Messages: 10, Percent: 50, At: time.Unix(1_700_000_000, 0)}))
 	}
 	var parts, count, percent int
 	must(t, db.QueryRow(`SELECT "parts", "messages", "percent" FROM "history" WHERE "type" = 'RECENT'`).Scan(&parts, &count, &percent))
 	if parts != 2 || count != 20 || percent != 50 {
 		t.Errorf("got %d parts with %d messages, %d %%", parts, count, percent)
+	}
+}
+
+func testHistoryParts(t *testing.T, open opener) {
+	t.Parallel()
+	m, _ := open(t)
+	for _, id := range []string{"A", "B", "A"} {
+		must(t, m.AddHistoryPart(t.Context(), id, []byte{0, 'n', id[0], 0xff}))
+	}
+	next := func() string {
+		t.Helper()
+		p, err := m.BeginHistoryPart(t.Context())
+		must(t, err)
+		if p == nil {
+			return "none"
+		}
+		return fmt.Sprintf("%s%d %x", p.ID, p.Tries, p.Notice)
+	}
+	got := []string{next(), next(), next()} // one that fails lets the others pass
+	must(t, m.NoteHistory(t.Context(), "A", messages.HistoryProgress{Type: "RECENT"}))
+	got = append(got, next())
+	must(t, m.DropHistoryPart(t.Context(), "B"))
+	if got, want := append(got, next()), []string{"A1 006e41ff", "B1 006e42ff", "A2 006e41ff", "B2 006e42ff", "none"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

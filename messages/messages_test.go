@@ -104,6 +104,7 @@ func exercise(t *testing.T, open opener) {
 		"groups":                                testGroups,
 		"calls":                                 testCalls,
 		"history":                               testHistory,
+		"parts of the history":                  testHistoryParts,
 		"media":                                 testMedia,
 		"places":                                testPlaces,
 		"sequence":                              testSequence,

@@ -195,7 +195,8 @@ func fill(t testing.TB, m *messages.Messages) {
 	ok(t, m.Receive(ctx, messages.Receipt{Chat: friend, Person: friend, IDs: []string{"M0"}, Step: messages.ReadIt, At: at, Whole: true}))
 	ok(t, m.SaveGroup(ctx, messages.GroupInfo{JID: group, Name: "Group", Members: []messages.Member{{JID: friend, LID: "1@lid", Role: "admin"}}}))
 	ok(t, m.SaveCall(ctx, messages.Call{ID: "call", Chat: friend, Caller: friend, At: at}, "1@lid"))
-	ok(t, m.NoteHistory(ctx, messages.HistoryProgress{Type: "RECENT", Chats: 1, Messages: 2, Percent: 100, At: at}))
+	ok(t, m.NoteHistory(ctx, "", messages.HistoryProgress{Type: "RECENT", Chats: 1, Messages: 2, Percent: 100, At: at}))
+	ok(t, m.AddHistoryPart(ctx, "part", []byte{0, 1, 0xff}))
 }
 
 // Files of a number that addFiles makes, below its folder. None of them can be compressed, but

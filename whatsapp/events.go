@@ -56,7 +56,11 @@ func (s *Session) keep(a *account, evt any) error {
 	switch e := evt.(type) {
 	case *events.Message:
 		s.active.Store(time.Now().UnixNano())
-		if p := e.Message.GetProtocolMessage(); p.GetType() == waE2E.ProtocolMessage_EPHEMERAL_SETTING {
+		p := e.Message.GetProtocolMessage()
+		if n := p.GetHistorySyncNotification(); n != nil && e.Info.IsFromMe {
+			return s.historyCame(a, e.Info.ID, n)
+		}
+		if p.GetType() == waE2E.ProtocolMessage_EPHEMERAL_SETTING {
 			return s.expires(s.ctx, a, e.Info.Chat, time.Duration(p.GetEphemeralExpiration())*time.Second)
 		}
 		if msg, ok := s.translate(s.ctx, a, e); ok {
@@ -76,8 +80,6 @@ func (s *Session) keep(a *account, evt any) error {
 		return s.receipt(s.ctx, a, e)
 	case *events.MediaRetry:
 		return s.phoneGave(s.ctx, a, e)
-	case *events.HistorySync:
-		return s.history(s.ctx, a, e.Data)
 	case *events.Contact:
 		return s.known(a, e.JID, types.EmptyJID, messages.Person{Name: e.Action.GetFullName()})
 	case *events.PushName:

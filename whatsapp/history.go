@@ -4,16 +4,100 @@ import (
 	"context"
 	"time"
 
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waHistorySync"
 	"go.mau.fi/whatsmeow/proto/waWeb"
 	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
 
 	"switchboard/messages"
 )
 
+// How often a part of the history is tried, and how long apart.
+const (
+	historyTries    = 10
+	historyRetry    = 5 * time.Second
+	historyRetryMax = 5 * time.Minute
+)
+
+// historyCame keeps where a part of the phone's history is, before the phone is told that it came.
+func (s *Session) historyCame(a *account, id types.MessageID, n *waE2E.HistorySyncNotification) error {
+	notice, err := proto.Marshal(n)
+	if err != nil {
+		return err
+	}
+	if err := s.messages.AddHistoryPart(s.ctx, id, notice); err != nil {
+		return err
+	}
+	signal(s.historyParts)
+	s.beside.Go(func() {
+		if err := a.client.SendProtocolMessageReceipt(s.ctx, id, types.ReceiptTypeHistorySync); err != nil {
+			s.log.Debug("the phone was not told that history came", "error", scrub(err.Error()))
+		}
+	})
+	return nil
+}
+
+// takeHistory fetches and stores what the phone hands over, part after part, until the session
+// ends. A part that fails is tried again, also by the next process.
+func (s *Session) takeHistory() {
+	for s.untilConnected() == nil {
+		part, err := s.messages.BeginHistoryPart(s.ctx)
+		if err == nil && part == nil {
+			select {
+			case <-s.historyParts:
+				continue
+			case <-s.ctx.Done():
+				return
+			}
+		}
+		tries := 1
+		if err == nil {
+			tries = part.Tries
+			err = s.takePart(s.current(), part)
+		}
+		if s.ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			continue
+		}
+		s.log.Error("a part of the history is not stored", "try", tries, "error", scrub(err.Error()))
+		select {
+		case <-time.After(backoff(tries-1, historyRetry, historyRetryMax)):
+		case <-s.ctx.Done():
+		}
+	}
+}
+
+func (s *Session) takePart(a *account, part *messages.HistoryPart) error {
+	if part.Tries > historyTries {
+		s.log.Error("a part of the history is given up")
+		return s.messages.DropHistoryPart(s.ctx, part.ID)
+	}
+	var notice waE2E.HistorySyncNotification
+	if err := proto.Unmarshal(part.Notice, &notice); err != nil {
+		return err
+	}
+	h, err := a.client.DownloadHistorySync(s.ctx, &notice, true)
+	if err != nil {
+		return err
+	}
+	if err := s.persist(s.ctx, func() error { return s.history(s.ctx, a, part.ID, h) }); err != nil {
+		return err
+	}
+	if notice.GetDirectPath() != "" {
+		if err := a.client.DeleteMedia(s.ctx, whatsmeow.MediaHistory, notice.GetDirectPath(), notice.GetFileEncSHA256(), notice.GetEncHandle()); err != nil {
+			s.log.Debug("history stays on the server", "error", scrub(err.Error()))
+		}
+	}
+	return nil
+}
+
 // history stores the recent chats that the phone hands over after pairing, one transaction
 // for each chat.
-func (s *Session) history(ctx context.Context, a *account, h *waHistorySync.HistorySync) error {
+func (s *Session) history(ctx context.Context, a *account, id string, h *waHistorySync.HistorySync) error {
 	if err := s.historyNames(ctx, a, h); err != nil {
 		return err
 	}
@@ -26,7 +110,7 @@ func (s *Session) history(ctx context.Context, a *account, h *waHistorySync.Hist
 		count += n
 	}
 	s.log.Info("history stored", "type", h.GetSyncType().String(), "chats", len(h.GetConversations()), "messages", count)
-	return s.messages.NoteHistory(ctx, messages.HistoryProgress{
+	return s.messages.NoteHistory(ctx, id, messages.HistoryProgress{
 		Type: h.GetSyncType().String(), Chats: len(h.GetConversations()), Messages: count, Percent: int(h.GetProgress()), At: time.Now(),
 	})
 }

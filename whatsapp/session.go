@@ -60,20 +60,21 @@ type Options struct {
 // Session is one number's connection. All methods may be called from any goroutine. Errors
 // that a person can do something about are faults.
 type Session struct {
-	log        *slog.Logger
-	store      *sqlstore.Container
-	keysInFile bool // and not with a server
-	messages   *messages.Messages
-	network    *network
-	pace       pace
-	onStatus   func(instances.Report)
-	set        atomic.Pointer[settings.Settings]
-	fetch      *fetcher
-	bucket     func(settings.Bucket) (Bucket, error)
-	arrivals   chan *arrival // what may have to be answered by itself
-	tidy       chan struct{} // the settings changed
-	spare      spare
-	sending    atomic.Int64 // how many messages are on their way to WhatsApp
+	log          *slog.Logger
+	store        *sqlstore.Container
+	keysInFile   bool // and not with a server
+	messages     *messages.Messages
+	network      *network
+	pace         pace
+	onStatus     func(instances.Report)
+	set          atomic.Pointer[settings.Settings]
+	fetch        *fetcher
+	bucket       func(settings.Bucket) (Bucket, error)
+	arrivals     chan *arrival // what may have to be answered by itself
+	tidy         chan struct{} // the settings changed
+	historyParts chan struct{} // there are some
+	spare        spare
+	sending      atomic.Int64 // how many messages are on their way to WhatsApp
 
 	ctx      context.Context // of everything that goes on until Close
 	cancel   context.CancelFunc
@@ -127,7 +128,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		pace:    usualPace, onStatus: o.OnStatus, bucket: o.Bucket,
 		inbox: make(chan func(*keeper), 64),
 		stop:  make(chan struct{}), done: make(chan struct{}),
-		fetch: newFetcher(o.Media, o.MediaSpace), arrivals: make(chan *arrival, automaticWaiting), tidy: make(chan struct{}, 1), spare: make(spare),
+		fetch: newFetcher(o.Media, o.MediaSpace), arrivals: make(chan *arrival, automaticWaiting), tidy: make(chan struct{}, 1), historyParts: make(chan struct{}, 1), spare: make(spare),
 		changed: make(chan struct{}),
 		report:  instances.Report{Status: instances.Starting},
 	}
@@ -155,6 +156,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	go newKeeper(s).run()
 	s.beside.Go(s.automate)
 	s.beside.Go(s.keepTidy)
+	s.beside.Go(s.takeHistory)
 	if o.Media != "" {
 		s.beside.Go(s.fetchWaiting)
 		s.beside.Go(s.putAway)
@@ -184,6 +186,9 @@ func (s *Session) take(device *store.Device) *account {
 	a.client.SynchronousAck = true
 	a.client.EnableDecryptedEventBuffer = true
 	a.client.EmitAppStateEventsOnFullSync = true // the address book comes in no other way
+	// So does the history: the library would tell the phone first, then fetch it, once.
+	a.client.ManualHistorySyncDownload = true
+	a.client.DisableManualHistorySyncReceipt = true
 	// What the sender does not send again in a form that can be read, the phone may still have.
 	a.client.AutomaticMessageRerequestFromPhone = true
 	a.client.GetMessageForRetry = s.messageForRetry
