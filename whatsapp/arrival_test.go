@@ -119,6 +119,38 @@ func TestUndecryptableComesAgain(t *testing.T) {
 	}
 }
 
+// What an earlier process could not read, and could not ask the phone for any more, comes from it
+// to the next one.
+func TestUnreadableComesFromThePhone(t *testing.T) {
+	t.Parallel()
+	p, s, owner := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	group, err := friend.CreateGroup(within(t), "Group", []string{owner.Number()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for to, what := range map[string]string{owner.Number(): "to one", group.ID: "to all"} {
+		if _, err := friend.SendText(within(t), to, what); err != nil {
+			t.Fatal(err)
+		}
+		p.one("the message", text(what))
+		arrives(t, owner, 0, what)
+	}
+	s.Close()
+	if _, err := p.main.Exec(`UPDATE "messages" SET "kind" = 'undecryptable', "text" = '', "raw" = NULL`); err != nil {
+		t.Fatal(err)
+	}
+	p.open(quick)
+	for _, what := range []string{"to one", "to all"} {
+		if m := p.one("the message", text(what)); m.Kind != messages.Text {
+			t.Errorf("stored as %+v", m)
+		}
+	}
+	if n := len(p.all()); n != 2 {
+		t.Errorf("%d messages are stored", n)
+	}
+}
+
 // A phone that cannot open a message asks for it again, and gets it although this process
 // has been restarted since it sent the message, or has been quiet and forgot it.
 func TestARetryIsAnsweredFromWhatIsStored(t *testing.T) {

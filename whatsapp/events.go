@@ -95,6 +95,7 @@ func (s *Session) keep(a *account, evt any) error {
 	case *events.Connected:
 		s.announcePresence(a)
 		s.learnGroups(a)
+		s.askForUnreadable(a)
 	case *events.PushNameSetting:
 		s.announcePresence(a)
 	default:

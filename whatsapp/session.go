@@ -87,6 +87,7 @@ type Session struct {
 	once     sync.Once      // for Close
 	away     atomic.Bool    // the database server is
 	full     atomic.Bool    // the disk is
+	asked    atomic.Bool    // the phone was, for what could not be read
 	learning atomic.Bool    // groups are being learned, or known
 
 	mu      sync.Mutex
