@@ -66,11 +66,12 @@ func (b Book) add(ctx context.Context, s Send) (_ Send, fresh bool, err error) {
 	return s, fresh, err
 }
 
-// take begins to work on a send that waits; false if it does not wait any more.
+// take begins to work on a send that waits, or goes on with one at which nobody works any more,
+// because the end of that could not be noted; false if it does not wait any more.
 func (b Book) take(ctx context.Context, id string, stranger bool) (ok bool, err error) {
 	err = b.write(ctx, "take a send", func(tx *sql.Tx) error {
 		ok, err = engine.Changed(tx.ExecContext(ctx, `UPDATE "sends" SET "state" = 'working', "stranger" = $1, "attempts" = "attempts" + 1,
-			"changed_at" = $2 WHERE "id" = $3 AND "state" = 'waiting'`, stranger, engine.Millis(time.Now()), id))
+			"changed_at" = $2 WHERE "id" = $3 AND "state" IN ('waiting', 'working')`, stranger, engine.Millis(time.Now()), id))
 		return err
 	})
 	return ok, err

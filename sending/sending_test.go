@@ -62,6 +62,7 @@ func exercise(t *testing.T, name string, open func(*testing.T) *sql.DB) {
 		"the queue goes on":              testTheQueueGoesOn,
 		"an order within a chat":         testAnOrderWithinAChat,
 		"cancelled":                      testCancelled,
+		"the database is away":           testTheDatabaseIsAwayInBetween,
 		"not connected":                  testNotConnected,
 		"a worker that ended in between": testAWorkerThatEndedInBetween,
 		"strangers wait":                 testStrangersWait,
@@ -380,6 +381,38 @@ func testCancelled(t *testing.T, w *world) {
 }
 
 // While the number is not connected everything waits, and nothing is lost.
+// The server goes away while something is sent: neither the end of that try can be noted, nor
+// that it has to be made again. It is made again when the server is back, and holds nothing up.
+func testTheDatabaseIsAwayInBetween(t *testing.T, w *world) {
+	q := w.queue()
+	var away atomic.Bool
+	q.o.Book.Fence = func(context.Context, *sql.Tx) error {
+		if away.Swap(false) {
+			return errors.New("the server is away")
+		}
+		return nil
+	}
+	first := true
+	w.answer = func(Send) Answer {
+		if !first {
+			return success
+		}
+		first = false
+		away.Store(true)
+		return Answer{Status: http.StatusServiceUnavailable, Body: json.RawMessage(`{"message":"no answer"}`)}
+	}
+	all := []Send{w.put(q, "chat", "one", time.Time{}), w.put(q, "chat", "two", time.Time{})}
+	w.run(q)
+	for _, s := range all {
+		if got := w.ended(q, s.ID); got.State != Done {
+			t.Errorf("it is %s: %s", got.State, got.Reason)
+		}
+	}
+	if got, want := w.all(), []string{`"one"`, `"two"`}; !slices.Equal(got, want) {
+		t.Errorf("sent are %q, want %q", got, want)
+	}
+}
+
 func testNotConnected(t *testing.T, w *world) {
 	q := w.queue()
 	var tries atomic.Int64
