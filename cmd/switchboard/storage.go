@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -221,7 +222,7 @@ func writeOnce(path, content string) error {
 // a file, a control database: two supervisors would fight over the same workers. The kernel
 // gives the locks back when the process ends.
 func (s *storage) lock() (release func(), err error) {
-	folder, err := flock(filepath.Join(s.dir, serveLockName), os.O_CREATE, "STORAGE_DIR", "storage folder "+s.dir)
+	folder, err := flockSoon(filepath.Join(s.dir, serveLockName), os.O_CREATE, "STORAGE_DIR", "storage folder "+s.dir)
 	if err == nil {
 		// Only doctor reads it, and does without it.
 		_ = os.WriteFile(filepath.Join(s.dir, serveLockName), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
@@ -261,7 +262,19 @@ func lockDatabase(file string, flags int) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return flock(path+".lock", flags, "DB_URI", "control database "+file)
+	return flockSoon(path+".lock", flags, "DB_URI", "control database "+file)
+}
+
+// flockSoon is flock that waits a moment for a serve that was killed: a worker that it was just
+// starting has its locks until it has become another program.
+func flockSoon(path string, flags int, variable, what string) (release func(), err error) {
+	const patience, pause = time.Second, 20 * time.Millisecond
+	for end := time.Now().Add(patience); ; time.Sleep(pause) {
+		release, err = flock(path, flags, variable, what)
+		if _, refused := errors.AsType[*refusal](err); !refused || time.Now().After(end) {
+			return release, err
+		}
+	}
 }
 
 // flock locks the file at path, for what a variable names.
