@@ -153,8 +153,8 @@ func (s *server) forward(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	path := below(r.URL.EscapedPath())
-	if r.Method == http.MethodGet || r.Method == http.MethodHead { // what the panel can do for a number that does not run
-		switch path {
+	if _, err := s.Instances.API(viewer(r), inst.ID); err != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		switch path { // what the panel can do for a number that does not run
 		case "/app/status":
 			return s.appStatus(w, inst)
 		case "/app/reconnect":
