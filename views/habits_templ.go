@@ -288,7 +288,7 @@ func ShowHabits(inst instances.Instance, f Form) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = Field(f, Input{ID: "days", Name: "days", Label: "Messages, for days", InputMode: "numeric", TestID: "keep-days", Autocomplete: "off", Placeholder: "For ever"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(f, Input{ID: "days", Name: "days", Label: "Days to keep messages", InputMode: "numeric", TestID: "keep-days", Autocomplete: "off", Placeholder: "For ever"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -296,7 +296,7 @@ func ShowHabits(inst instances.Instance, f Form) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Field(f, Input{ID: "media_days", Name: "media_days", Label: "Pictures and files, for days", InputMode: "numeric", Autocomplete: "off", Placeholder: "As long as their messages"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(f, Input{ID: "media_days", Name: "media_days", Label: "Days to keep pictures and files", InputMode: "numeric", Autocomplete: "off", Placeholder: "As long as their messages"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -304,7 +304,7 @@ func ShowHabits(inst instances.Instance, f Form) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Field(f, Input{ID: "max_bytes", Name: "max_bytes", Label: "All together, in MB", InputMode: "numeric", Autocomplete: "off", Placeholder: "No limit"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(f, Input{ID: "max_bytes", Name: "max_bytes", Label: "MB for all of it together", InputMode: "numeric", Autocomplete: "off", Placeholder: "No limit"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -320,7 +320,7 @@ func ShowHabits(inst instances.Instance, f Form) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Field(f, Input{ID: "media_bytes", Name: "media_bytes", Label: "Only those up to, in MB", InputMode: "numeric", Autocomplete: "off", Placeholder: "100"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(f, Input{ID: "media_bytes", Name: "media_bytes", Label: "Only those up to so many MB", InputMode: "numeric", Autocomplete: "off", Placeholder: "100"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

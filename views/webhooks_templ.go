@@ -1142,7 +1142,7 @@ func deliveryFilter(p Deliveries) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 103, "\" class=\"input mt-1\" placeholder=\"message.*\"></div><div><label for=\"webhook\" class=\"block text-sm font-medium\">Webhook</label> <select id=\"webhook\" name=\"webhook\" class=\"input mt-1\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 103, "\" class=\"input mt-1\" placeholder=\"message.*\"></div><div><label for=\"webhook\" class=\"block text-sm font-medium\">Webhook</label> <select id=\"webhook\" name=\"webhook\" class=\"input mt-1 sm:max-w-44\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
