@@ -145,7 +145,11 @@ func (in *installation) restore(ctx context.Context, env environment, c config, 
 	restored, err := in.Restore(ctx, open, o, bar.show)
 	bar.end()
 	for _, inst := range restored {
-		fmt.Fprintf(env.stdout, "Restored %s (%s).\n", inst.Name, inst.ID)
+		fmt.Fprintf(env.stdout, "Restored %s (%s).", inst.Name, inst.ID)
+		if inst.Desired == instances.Stopped {
+			fmt.Fprint(env.stdout, " It was stopped and stays so: start it on its page.")
+		}
+		fmt.Fprintln(env.stdout)
 	}
 	if err != nil {
 		return err
