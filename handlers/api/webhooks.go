@@ -80,21 +80,22 @@ func (s *server) showWebhook(r *http.Request, w settings.Webhook) webhook {
 	return out
 }
 
-// scope is the number that a request is about, after whoever asks was found to see it, or
-// settings.Shared.
-func (s *server) scope(r *http.Request) (instances.ID, error) {
-	if chi.URLParam(r, "id") == "" {
-		return settings.Shared, nil // the door has asked for an administrator
-	}
-	i, err := s.Instances.Get(viewer(r), instanceID(r))
-	return i.ID, err
+// within answers what is asked about the number in the path, after whoever asks was found to
+// see it, or else about settings.Shared.
+func (s *server) within(handle func(w http.ResponseWriter, r *http.Request, id instances.ID) error) http.HandlerFunc {
+	return s.answer(func(w http.ResponseWriter, r *http.Request) error {
+		if chi.URLParam(r, "id") == "" {
+			return handle(w, r, settings.Shared) // the door has asked for an administrator
+		}
+		i, err := s.Instances.Get(viewer(r), instanceID(r))
+		if err != nil {
+			return err
+		}
+		return handle(w, r, i.ID)
+	})
 }
 
-func (s *server) listWebhooks(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) listWebhooks(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	all, err := s.Webhooks.List(r.Context(), id)
 	if err != nil {
 		return err
@@ -118,11 +119,7 @@ func (s *server) listWebhooks(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, out)
 }
 
-func (s *server) oneWebhook(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) oneWebhook(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	one, err := s.Webhooks.Get(r.Context(), id, chi.URLParam(r, "webhook"))
 	if err != nil {
 		return err
@@ -131,13 +128,9 @@ func (s *server) oneWebhook(w http.ResponseWriter, r *http.Request) error {
 }
 
 // createWebhook answers with the secret, which is not shown again unless it is asked for.
-func (s *server) createWebhook(w http.ResponseWriter, r *http.Request) error {
+func (s *server) createWebhook(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	var in webhooks.Wish
 	if err := readJSON(w, r, &in); err != nil {
-		return err
-	}
-	id, err := s.scope(r)
-	if err != nil {
 		return err
 	}
 	made, err := s.Webhooks.Add(r.Context(), id, in)
@@ -149,13 +142,9 @@ func (s *server) createWebhook(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusCreated, out)
 }
 
-func (s *server) changeWebhook(w http.ResponseWriter, r *http.Request) error {
+func (s *server) changeWebhook(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	var in webhooks.Wish
 	if err := readJSON(w, r, &in); err != nil {
-		return err
-	}
-	id, err := s.scope(r)
-	if err != nil {
 		return err
 	}
 	changed, err := s.Webhooks.Change(r.Context(), id, chi.URLParam(r, "webhook"), in)
@@ -165,11 +154,7 @@ func (s *server) changeWebhook(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, s.showWebhook(r, changed))
 }
 
-func (s *server) deleteWebhook(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) deleteWebhook(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	if err := s.Webhooks.Remove(r.Context(), id, chi.URLParam(r, "webhook")); err != nil {
 		return err
 	}
@@ -182,11 +167,7 @@ type secret struct {
 	Secret string `json:"secret"`
 }
 
-func (s *server) revealSecret(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) revealSecret(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	one, err := s.Webhooks.Get(r.Context(), id, chi.URLParam(r, "webhook"))
 	if err == nil && one.Shared {
 		err = user(r).Need(auth.Admin)
@@ -197,11 +178,7 @@ func (s *server) revealSecret(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, secret{one.Secret})
 }
 
-func (s *server) rotateSecret(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) rotateSecret(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	made, err := s.Webhooks.Rotate(r.Context(), id, chi.URLParam(r, "webhook"))
 	if err != nil {
 		return err
@@ -218,11 +195,7 @@ type attempt struct {
 	Response  string `json:"response"`
 }
 
-func (s *server) testWebhook(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) testWebhook(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	a, err := s.Webhooks.Test(r.Context(), viewer(r), id, chi.URLParam(r, "webhook"))
 	if err != nil {
 		return err
@@ -230,11 +203,7 @@ func (s *server) testWebhook(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, attempt{a.Error == "", a.Status, a.Latency.Milliseconds(), a.Error, a.Response})
 }
 
-func (s *server) resumeWebhook(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) resumeWebhook(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	if err := s.Webhooks.Resume(r.Context(), viewer(r), id, chi.URLParam(r, "webhook")); err != nil {
 		return err
 	}
@@ -274,13 +243,10 @@ func showDelivery(d webhooks.Delivery) delivery {
 	}
 }
 
-func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	q := r.URL.Query()
 	f := webhooks.Filter{Event: q.Get("event"), Endpoint: q.Get("webhook"), State: webhooks.State(q.Get("state"))}
+	var err error
 	if f.Since, err = instant(q, "since"); err != nil {
 		return err
 	}
@@ -316,11 +282,7 @@ func instant(q url.Values, name string) (time.Time, error) {
 	return t, nil
 }
 
-func (s *server) oneDelivery(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) oneDelivery(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	d, err := s.Webhooks.Delivery(r.Context(), id, chi.URLParam(r, "delivery"))
 	if err != nil {
 		return err
@@ -330,20 +292,17 @@ func (s *server) oneDelivery(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, out)
 }
 
-func (s *server) resendDelivery(w http.ResponseWriter, r *http.Request) error {
-	return s.resend(w, r, webhooks.Filter{IDs: []string{chi.URLParam(r, "delivery")}})
+func (s *server) resendDelivery(w http.ResponseWriter, r *http.Request, id instances.ID) error {
+	return s.resend(w, r, id, webhooks.Filter{IDs: []string{chi.URLParam(r, "delivery")}})
 }
 
 // resendDeliveries sends what is meant; everything only if that is said.
-func (s *server) resendDeliveries(w http.ResponseWriter, r *http.Request) error {
+func (s *server) resendDeliveries(w http.ResponseWriter, r *http.Request, id instances.ID) error {
 	var in struct {
 		webhooks.Filter
 		All bool `json:"all"`
 	}
 	if err := readJSON(w, r, &in); err != nil {
-		return err
-	}
-	if _, err := s.scope(r); err != nil { // what does not exist is said first
 		return err
 	}
 	switch {
@@ -352,14 +311,10 @@ func (s *server) resendDeliveries(w http.ResponseWriter, r *http.Request) error 
 	case len(in.IDs) > deliveriesMost:
 		return fault.InField("ids", "There are 500 ids at most.")
 	}
-	return s.resend(w, r, in.Filter)
+	return s.resend(w, r, id, in.Filter)
 }
 
-func (s *server) resend(w http.ResponseWriter, r *http.Request, f webhooks.Filter) error {
-	id, err := s.scope(r)
-	if err != nil {
-		return err
-	}
+func (s *server) resend(w http.ResponseWriter, r *http.Request, id instances.ID, f webhooks.Filter) error {
 	n, err := s.Webhooks.Resend(r.Context(), viewer(r), id, f)
 	if err != nil {
 		return err
