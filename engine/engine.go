@@ -4,7 +4,8 @@
 // The engine follows from the URI: "file:" is SQLite, "postgres://" and "postgresql://"
 // are PostgreSQL. Whatever a URI asks for, an SQLite file gets the settings that keep data
 // safe (foreign keys, write-ahead log, a busy timeout), and its errors come back as faults
-// whose message says what to do. The package knows nothing of what is in a database.
+// whose message says what to do. How rows are read and times are stored is here too; the
+// package knows nothing of what is in a database.
 package engine
 
 import (
