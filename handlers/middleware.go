@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,12 @@ func (s *server) checkForm(next http.Handler) http.Handler {
 		case http.MethodGet, http.MethodHead, http.MethodOptions:
 		default:
 			if err := s.Auth.CheckCSRF(r); err != nil {
+				// A browser whose cookie has run out has no token either. The pages before the
+				// panel, whose forms anybody sends, say what is wrong with them.
+				if _, signedIn := auth.UserFrom(r.Context()); !signedIn && fault.KindOf(err) == fault.Forbidden && s.pageAt(r.Referer()) != "" && !before(r.URL.Path) {
+					s.toLogin(w, r)
+					return nil
+				}
 				return err
 			}
 			if err := readForm(r); err != nil {
@@ -122,6 +129,12 @@ func (s *server) checkForm(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 		return nil
 	})
+}
+
+// before tells whether a path is one of those that lead into the panel.
+func before(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return slices.Contains([]string{"setup", "login", "sign-in", "welcome", "logout"}, first)
 }
 
 func readForm(r *http.Request) error {

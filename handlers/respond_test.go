@@ -118,6 +118,11 @@ func TestSessionEndsWhileWatching(t *testing.T) {
 	if got := b.do(posted); got.header.Get("Location") != back {
 		t.Errorf("from a form: %d to %q: %s", got.code, got.header.Get("Location"), got.body)
 	}
+	gone := form(page+"/rename", "name", "New", auth.CSRFField, b.csrf) // the browser has dropped the cookie
+	gone.Header.Set("Referer", "http://panel.test"+page)
+	if got := s.browser().do(gone); got.header.Get("Location") != back {
+		t.Errorf("without a cookie: %d to %q: %s", got.code, got.header.Get("Location"), got.body)
+	}
 	got := b.get(page)
 	if got.header.Get("Location") != back {
 		t.Errorf("sent to %q", got.header.Get("Location"))
