@@ -204,6 +204,39 @@ func TestWhoAsksAgainIsAnsweredWhenAConnectionBreaks(t *testing.T) {
 	}
 }
 
+// The connection to the server breaks when the key comes with which somebody writes in a group. It
+// is stored all the same, so that what is written with it can be read at once.
+func TestTheKeyOfAGroupIsStoredWhenAConnectionBreaks(t *testing.T) {
+	t.Parallel()
+	main, keys := pgtest.New(t), pgtest.New(t)
+	p, s, owner := onServer(t, main, keys)
+	friend := newPhone(t, "Friend")
+	sendText(t, s, friend.Number(), "first")
+	arrives(t, friend, 0, "first")
+	group, err := friend.CreateGroup(within(t), "Group", []string{owner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	breaks := breaking(t, keys, "INSERT OR UPDATE", "whatsmeow_sender_keys")
+	sent, err := friend.SendText(within(t), group.ID, "to all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := fleet.Phone(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []*phone.Phone{friend, own} { // who would send it once more
+		if err := other.SetOnline(within(t), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	breaks()
+	if m := p.one("the message", func(m messages.Message) bool { return m.ID == sent.ID }); m.Text != "to all" {
+		t.Errorf("stored as %+v", m)
+	}
+}
+
 // The connection to the server breaks when it is stored that WhatsApp took a message: that it
 // was sent is known all the same, and not called failed after the next start.
 func TestWhatWasTakenIsKnownWhenAConnectionBreaks(t *testing.T) {

@@ -108,3 +108,22 @@ type secrets struct {
 func (s *secrets) PutMessageSecret(ctx context.Context, chat, sender types.JID, id types.MessageID, secret []byte) error {
 	return s.guard.try(ctx, func() error { return s.MsgSecretStore.PutMessageSecret(ctx, chat, sender, id, secret) })
 }
+
+// senderKeys is a store of the keys of groups. One that comes with a message is stored after that was
+// decrypted, and the library goes on without it.
+type senderKeys struct {
+	store.SenderKeyStore
+	guard *Guard
+}
+
+func (s *senderKeys) PutSenderKey(ctx context.Context, group, user string, session []byte) error {
+	return s.guard.try(ctx, func() error { return s.SenderKeyStore.PutSenderKey(ctx, group, user, session) })
+}
+
+func (s *senderKeys) GetSenderKey(ctx context.Context, group, user string) (session []byte, err error) {
+	err = s.guard.try(ctx, func() error {
+		session, err = s.SenderKeyStore.GetSenderKey(ctx, group, user)
+		return err
+	})
+	return session, err
+}

@@ -94,6 +94,11 @@ func (g *Guard) attach(device *store.Device) {
 			device.PrivacyTokens = &tokens{PrivacyTokenStore: inner}
 		}
 	}
+	if inner := device.SenderKeys; inner != nil {
+		if _, done := inner.(*senderKeys); !done {
+			device.SenderKeys = &senderKeys{SenderKeyStore: inner, guard: g}
+		}
+	}
 	if inner := device.MsgSecrets; inner != nil {
 		if _, done := inner.(*secrets); !done {
 			device.MsgSecrets = &secrets{MsgSecretStore: inner, guard: g}
