@@ -22,8 +22,7 @@ const starting = "57P03"
 // out of reach, without a free connection, or that it ended this connection. What failed may
 // be tried again, as a whole. Errors of SQLite never say that.
 func Away(err error) bool {
-	var own *pgconn.PgError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch own.Code {
 		case tooMany, starting, "57P01", "57P02", "57P05": // shutdown, crash, idle for too long
 			return true
@@ -75,8 +74,7 @@ func why(err error) string {
 }
 
 func codeOf(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -101,9 +102,7 @@ var settings = map[string]string{
 
 func (f File) dsn(mode string, set map[string]string) string {
 	params := url.Values{}
-	for k, v := range f.params {
-		params[k] = v
-	}
+	maps.Copy(params, f.params)
 	params.Set("mode", mode)
 	for k, v := range set {
 		params.Set(k, v)

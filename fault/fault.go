@@ -57,8 +57,7 @@ func InField(field, message string) *Error {
 
 // KindOf returns the kind of the outermost fault in err's chain, Internal if there is none.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return Internal
@@ -75,8 +74,7 @@ func MessageOf(err error) string {
 
 // FieldOf returns the field that err belongs to, or "".
 func FieldOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Field
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -144,9 +145,7 @@ func (r *request) readJSON(files map[string]int64) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("more than one JSON value")
 	}
-	for name, value := range values {
-		r.values[name] = value
-	}
+	maps.Copy(r.values, values)
 	r.body = text
 	return nil
 }

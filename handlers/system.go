@@ -171,8 +171,7 @@ func (s *server) restoreNumber(w http.ResponseWriter, r *http.Request) error {
 		return s.renderSystem(w, r, http.StatusUnprocessableEntity, form)
 	}
 	id, err := s.System.Restore(ctx, file, r.PostFormValue("passphrase"), form.Values["number"], form.Values["name"], form.Values["without_media"] != "")
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		err = fault.Wrap(fault.TooLarge, "This file is larger than 8 GiB. Bring it to the server, and use the command `switchboard restore`.", err)
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"switchboard/archive"
 	"switchboard/engine"
@@ -79,8 +80,8 @@ func (in Installation) open(ctx context.Context, id instances.ID) (_ *source, er
 	s := &source{}
 	var undo []func()
 	s.close = func() {
-		for i := len(undo) - 1; i >= 0; i-- {
-			undo[i]()
+		for _, u := range slices.Backward(undo) {
+			u()
 		}
 		undo = nil
 	}

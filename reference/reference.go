@@ -5,6 +5,7 @@ package reference
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -145,9 +146,7 @@ func OpenAPI(title, server string) ([]byte, error) {
 			content := object{"application/json": object{"schema": schema}}
 			if o.Takes(File) {
 				parts := object{}
-				for name, member := range body {
-					parts[name] = member
-				}
+				maps.Copy(parts, body)
 				for _, p := range o.Parameters {
 					if p.Kind == File {
 						parts[p.Name] = object{"type": "string", "format": "binary"}

@@ -10,8 +10,7 @@ import (
 
 // conflict tells whether err is the violation of a unique index or primary key.
 func conflict(err error) bool {
-	var lite sqlite3.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[sqlite3.Error](err); ok {
 		return lite.ExtendedCode == sqlite3.ErrConstraintUnique || lite.ExtendedCode == sqlite3.ErrConstraintPrimaryKey
 	}
 	var pg *pgconn.PgError
@@ -24,8 +23,7 @@ func conflictOn(err error, table, column string) bool {
 	if !conflict(err) {
 		return false
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.ConstraintName == table+"_"+column
 	}
 	return strings.Contains(err.Error(), table+"."+column)

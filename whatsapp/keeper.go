@@ -158,8 +158,7 @@ func (k *keeper) dialled(a *account, err error, reached bool) {
 
 // reasonOf says why connecting failed; reached tells that the network let us through.
 func reasonOf(err error, reached bool) instances.Reason {
-	var status socket.ErrWithStatusCode
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[socket.ErrWithStatusCode](err); ok {
 		switch code := status.StatusCode; {
 		case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
 			return instances.ServerBusy

@@ -28,8 +28,7 @@ import (
 func doctor(ctx context.Context, env environment, args []string) error {
 	d := &examination{out: env.stdout}
 	c, err := loadConfig("doctor", args, env, nil)
-	var refused *refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		for _, line := range refused.faults {
 			d.fail("configuration", "%s", line)
 		}

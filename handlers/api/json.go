@@ -26,8 +26,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 		return &httpError{http.StatusUnsupportedMediaType, "Send the body as JSON, with the header Content-Type: application/json."}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault.Wrap(fault.TooLarge, "The body is too large; 1 MiB is the most.", err)
 	}
 	if err != nil {

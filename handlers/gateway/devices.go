@@ -240,8 +240,7 @@ func formObject(r *http.Request, media string) (string, error) {
 }
 
 func notReadable(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault.Wrap(fault.TooLarge, "The request is larger than 1 MiB.", err)
 	}
 	return fault.Wrap(fault.Invalid, "The request is neither a JSON object nor a form.", err)

@@ -57,8 +57,7 @@ func (p Relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			var f *fault.Error
-			if !errors.As(err, &f) {
+			if _, ok := errors.AsType[*fault.Error](err); !ok {
 				err = fault.Wrap(fault.Unavailable, "The number's own process does not answer. Its status says more.", err)
 			}
 			p.Fail(w, r, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -133,9 +134,7 @@ func (n *Network) Devices(number string) []Device {
 // notify keeps a notification for a device.
 func (n *Network) notify(to *device, kind string, from types.JID, extra waBinary.Attrs, children ...waBinary.Node) {
 	attrs := waBinary.Attrs{"from": from, "type": kind, "id": n.nextID(), "t": unixNow()}
-	for k, v := range extra {
-		attrs[k] = v
-	}
+	maps.Copy(attrs, extra)
 	n.push(to, node("notification", attrs, children...))
 }
 

@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"maps"
+
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 )
@@ -87,9 +89,7 @@ func (c *connection) ack(stanza *waBinary.Node, extra waBinary.Attrs) {
 	if participant := attrJID(stanza, "participant"); !participant.IsEmpty() {
 		attrs["participant"] = participant
 	}
-	for k, v := range extra {
-		attrs[k] = v
-	}
+	maps.Copy(attrs, extra)
 	c.send(node("ack", attrs))
 }
 
@@ -119,12 +119,8 @@ func (n *Network) envelope(sender *device, msg *waBinary.Node) waBinary.Attrs {
 
 func with(attrs, extra waBinary.Attrs) waBinary.Attrs {
 	out := make(waBinary.Attrs, len(attrs)+len(extra))
-	for k, v := range attrs {
-		out[k] = v
-	}
-	for k, v := range extra {
-		out[k] = v
-	}
+	maps.Copy(out, attrs)
+	maps.Copy(out, extra)
 	return out
 }
 

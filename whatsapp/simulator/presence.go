@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"maps"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -67,9 +68,7 @@ func (c *connection) setAvailable(d *device, available bool) {
 	}
 	n.connMu.Lock()
 	listeners := make(map[*connection]string, len(n.subscribers[a]))
-	for conn, server := range n.subscribers[a] {
-		listeners[conn] = server
-	}
+	maps.Copy(listeners, n.subscribers[a])
 	n.connMu.Unlock()
 	for conn, server := range listeners {
 		conn.tellPresence(a, server)

@@ -156,8 +156,7 @@ func (p *Phone) ChangeGroup(ctx context.Context, group string, c GroupChange) er
 
 // refused gives what the network refuses a kind.
 func refused(err error) error {
-	var answer *whatsmeow.IQError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*whatsmeow.IQError](err); ok {
 		return fault.Wrap(fault.Conflict, fmt.Sprintf("The network refused this with the error %d.", answer.Code), err)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
@@ -108,15 +109,15 @@ func (p *Phone) EnterCode(ctx context.Context, typed string) (types.JID, error) 
 	}
 	// More than one device may wait for this number; the code says which one is meant, and the
 	// likeliest is the one that asked last.
-	for i := len(requests) - 1; i >= 0; i-- {
-		identity, secret, err := p.exchangeCode(ctx, requests[i], code)
+	for _, request := range slices.Backward(requests) {
+		identity, secret, err := p.exchangeCode(ctx, request, code)
 		if errors.Is(err, errWrongCode) {
 			continue
 		}
 		if err != nil {
 			return types.EmptyJID, err
 		}
-		return p.accept(ctx, requests[i].Ref, identity, secret)
+		return p.accept(ctx, request.Ref, identity, secret)
 	}
 	return types.EmptyJID, fault.InField("code", "This is not the code on the other screen. Look again and type it once more.")
 }

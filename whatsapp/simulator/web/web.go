@@ -157,8 +157,7 @@ func read(r *http.Request, into any) error {
 }
 
 func unreadable(err error) error {
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault.Wrap(fault.TooLarge, "This is more than the simulated network takes at once. Send a smaller file.", err)
 	}
 	if errors.Is(err, io.EOF) {
