@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"switchboard/freeport"
+
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -222,21 +224,16 @@ func containsAll(text string, words []string) bool {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprint("127.0.0.1:", freePort(t))
 }
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	address, err := net.ResolveTCPAddr("tcp", freeAddress(t))
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return address.Port
+	return port
 }
 
 // nameServer answers that every name is this machine, until the test ends. The authority asks it over TCP.
