@@ -22,9 +22,9 @@ import (
 	"testing"
 	"time"
 
-	"switchboard/freeport"
-
 	"golang.org/x/net/dns/dnsmessage"
+
+	"switchboard/freeport"
 )
 
 // The key with which the authority of these tests knows whose panel asks.
