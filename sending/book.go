@@ -19,6 +19,8 @@ type Book struct {
 	// Fence begins every transaction that writes, where more than one process may reach the
 	// database; nil: none.
 	Fence func(ctx context.Context, tx *sql.Tx) error
+	// Sync returns when what was committed would survive a loss of power; nil: it does so anyway.
+	Sync func() error
 }
 
 // What is read of a send: all of it, or all but what it would need to be done, which may be

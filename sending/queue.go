@@ -260,7 +260,10 @@ func (q *Queue) Put(ctx context.Context, s Send, uploads map[string]Upload) (Sen
 		return s, reused()
 	}
 	q.look()
-	return kept, nil
+	if q.o.Book.Sync != nil { // whoever is told that it waits does not ask again
+		err = q.o.Book.Sync()
+	}
+	return kept, err
 }
 
 func (q *Queue) store(s *Send, uploads map[string]Upload) error {

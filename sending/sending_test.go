@@ -63,6 +63,7 @@ func exercise(t *testing.T, name string, open func(*testing.T) *sql.DB) {
 		"an order within a chat":         testAnOrderWithinAChat,
 		"cancelled":                      testCancelled,
 		"the database is away":           testTheDatabaseIsAwayInBetween,
+		"the disk keeps it":              testTheDiskKeepsIt,
 		"not connected":                  testNotConnected,
 		"a worker that ended in between": testAWorkerThatEndedInBetween,
 		"strangers wait":                 testStrangersWait,
@@ -380,7 +381,6 @@ func testCancelled(t *testing.T, w *world) {
 	}
 }
 
-// While the number is not connected everything waits, and nothing is lost.
 // The server goes away while something is sent: neither the end of that try can be noted, nor
 // that it has to be made again. It is made again when the server is back, and holds nothing up.
 func testTheDatabaseIsAwayInBetween(t *testing.T, w *world) {
@@ -413,6 +413,17 @@ func testTheDatabaseIsAwayInBetween(t *testing.T, w *world) {
 	}
 }
 
+// Whoever is told that something waits does not ask again: by then the disk has it.
+func testTheDiskKeepsIt(t *testing.T, w *world) {
+	q := w.queue()
+	broken := errors.New("the disk fails")
+	q.o.Book.Sync = func() error { return broken }
+	if _, err := q.Put(t.Context(), Send{Hash: "one", Path: "/send/message", Chat: "chat", Parameters: json.RawMessage(`"one"`)}, nil); !errors.Is(err, broken) {
+		t.Errorf("it is said to wait: %v", err)
+	}
+}
+
+// While the number is not connected everything waits, and nothing is lost.
 func testNotConnected(t *testing.T, w *world) {
 	q := w.queue()
 	var tries atomic.Int64

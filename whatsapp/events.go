@@ -28,7 +28,11 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 		s.receiveAlone(a, e)
 		return false // it is acknowledged when it is stored
 	}
-	if err := s.persist(s.ctx, func() error { return s.keep(a, evt) }); err != nil {
+	err := s.persist(s.ctx, func() error { return s.keep(a, evt) })
+	if err == nil {
+		err = s.outlast(evt)
+	}
+	if err != nil {
 		s.notStored(evt, err)
 		return false
 	}
@@ -40,6 +44,23 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 		})
 	}
 	return true
+}
+
+// outlast returns when evt, which is stored, would survive a loss of power: what WhatsApp will not
+// deliver again, and a pairing. All else is worth less than the time that a disk takes.
+func (s *Session) outlast(evt any) error {
+	sync := s.sync
+	switch evt.(type) {
+	case *events.Message, *events.UndecryptableMessage, *events.CallOffer, *events.CallOfferNotice:
+	case *events.PairSuccess:
+		sync = s.syncKeys
+	default:
+		return nil
+	}
+	if sync == nil {
+		return nil
+	}
+	return sync()
 }
 
 // notStored says that an event could not be stored, and has WhatsApp deliver it again.

@@ -50,6 +50,9 @@ type Options struct {
 	// one; nil where there is none.
 	Bucket func(settings.Bucket) (Bucket, error)
 	Log    *slog.Logger
+	// Sync returns when what is stored would survive a loss of power, SyncKeys when what Keys
+	// holds would; nil where storing does that.
+	Sync, SyncKeys func() error
 	// OnStatus is told of every change of status or reason, in order. It must not block, nor
 	// ask the session. It may be nil.
 	OnStatus func(instances.Report)
@@ -70,6 +73,8 @@ type Session struct {
 	set          atomic.Pointer[settings.Settings]
 	fetch        *fetcher
 	bucket       func(settings.Bucket) (Bucket, error)
+	sync         func() error // as in Options
+	syncKeys     func() error
 	arrivals     chan *arrival // what may have to be answered by itself
 	tidy         chan struct{} // the settings changed
 	historyParts chan struct{} // there are some
@@ -126,7 +131,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		log: o.Log, messages: o.Messages,
 		store: sqlstore.NewWithDB(o.Keys, o.Dialect, bridge(o.Log)), keysInFile: o.Dialect == "sqlite3",
 		network: newNetwork(o.Simulator, o.Direct),
-		pace:    usualPace, onStatus: o.OnStatus, bucket: o.Bucket,
+		pace:    usualPace, onStatus: o.OnStatus, bucket: o.Bucket, sync: o.Sync, syncKeys: o.SyncKeys,
 		inbox: make(chan func(*keeper), 64),
 		stop:  make(chan struct{}), done: make(chan struct{}),
 		fetch: newFetcher(o.Media, o.MediaSpace), arrivals: make(chan *arrival, automaticWaiting), tidy: make(chan struct{}, 1), historyParts: make(chan struct{}, 1), spare: make(spare),

@@ -113,6 +113,8 @@ type place struct {
 	messages   *messages.Messages
 	media      string // the folder, "" for none
 	settings   settings.Settings
+
+	sync, syncKeys func() error
 }
 
 func newPlace(t *testing.T) *place {
@@ -154,7 +156,7 @@ func (p *place) openAt(sim *Simulator, pace pace) *Session {
 	p.t.Helper()
 	s, err := Open(within(p.t), Options{
 		Keys: p.keys, Dialect: p.dialect, Messages: p.messages, Simulator: sim,
-		Log: testLog(p.t.Name()), Media: p.media, Bucket: bucketHere, Settings: p.settings, pace: &pace,
+		Log: testLog(p.t.Name()), Media: p.media, Bucket: bucketHere, Settings: p.settings, pace: &pace, Sync: p.sync, SyncKeys: p.syncKeys,
 	})
 	if err != nil {
 		p.t.Fatal(err)

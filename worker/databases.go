@@ -26,6 +26,7 @@ import (
 // handles are the open databases, and what gives the right to write to them.
 type handles struct {
 	main, keys *sql.DB
+	files      *files       // nil with a server
 	lease      *lease.Lease // nil with SQLite, where the lock on the folder is enough
 	hooks      *webhooks.Webhooks
 	herald     *herald
@@ -35,6 +36,9 @@ type handles struct {
 func (h handles) close() {
 	if h.keys != nil {
 		_ = h.keys.Close()
+	}
+	if h.files != nil {
+		h.files.closed()
 	}
 	if h.lease != nil {
 		// One that cannot be given back runs out.
@@ -69,7 +73,7 @@ func (h handles) keepLease(ctx context.Context, end func(), log *slog.Logger) (l
 	}
 }
 
-func open(ctx context.Context, doc control.StartDocument, guard *guard, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {
+func open(ctx context.Context, doc control.StartDocument, boot []byte, guard *guard, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {
 	simulated, err := simulator(doc.Simulator)
 	if err != nil {
 		return db, nil, err
@@ -100,6 +104,13 @@ func open(ctx context.Context, doc control.StartDocument, guard *guard, log *slo
 	if db.keys, dialect, err = keys.Keys(ctx, doc.Database); err != nil {
 		return db, nil, err
 	}
+	var syncMain, syncKeys func() error
+	if doc.Database.Engine == engine.SQLite {
+		if db.files, err = openedFiles(ctx, doc, db.keys, boot, log); err != nil {
+			return db, nil, err
+		}
+		syncMain, syncKeys = db.files.main.Sync, db.files.keys.Sync
+	}
 	door := egress.New(doc.EgressAllow)
 	o := webhooks.Options{ID: doc.ID, DB: db.main, Guard: door, Log: log}
 	if db.lease != nil {
@@ -123,6 +134,7 @@ func open(ctx context.Context, doc control.StartDocument, guard *guard, log *slo
 	session, err := whatsapp.Open(ctx, whatsapp.Options{
 		Direct: door.DialContext, Settings: set,
 		Keys: db.keys, Dialect: dialect, Messages: store, Simulator: simulated, Log: log, OnStatus: db.herald.tell,
+		Sync: syncMain, SyncKeys: syncKeys,
 		Media: filepath.Join(doc.Dir, "media"), MediaSpace: guard.mediaSpace,
 		Bucket: func(at settings.Bucket) (whatsapp.Bucket, error) { return bucket.New(at, door) },
 	})

@@ -13,6 +13,9 @@ import (
 // newQueue returns the queue of what the number is to send.
 func newQueue(doc control.StartDocument, db handles, session *whatsapp.Session, log *slog.Logger) *sending.Queue {
 	book := sending.Book{DB: db.main}
+	if db.files != nil {
+		book.Sync = db.files.main.Sync
+	}
 	if db.lease != nil {
 		book.Fence = db.lease.Check
 	}

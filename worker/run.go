@@ -46,6 +46,7 @@ const farewell = 2 * time.Second
 // one sentence. A panic is left to the runtime, which writes it to standard error too.
 func Run(ctx context.Context, doc control.StartDocument, version string) control.ExitCode {
 	private()
+	boot := thisBoot()
 	// The log, the socket and the note of the exit belong to whoever holds the lock.
 	release, err := isolation.Lock(doc.Dir)
 	if err != nil {
@@ -67,7 +68,7 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 	log.Info("worker starts", "pid", os.Getpid(), "version", version, "launched_by", doc.Version)
 	tellConfined(log, guard.confined)
 	ctx = guard.watch(ctx)
-	code, err := run(ctx, doc, version, guard, log)
+	code, err := run(ctx, doc, version, boot, guard, log)
 	if over, ok := errors.AsType[*ending](context.Cause(ctx)); ok {
 		code, err = over.code, over
 	}
@@ -82,14 +83,14 @@ func Run(ctx context.Context, doc control.StartDocument, version string) control
 	return code
 }
 
-func run(ctx context.Context, doc control.StartDocument, version string, guard *guard, log *slog.Logger) (control.ExitCode, error) {
+func run(ctx context.Context, doc control.StartDocument, version string, boot []byte, guard *guard, log *slog.Logger) (control.ExitCode, error) {
 	port, err := listen(ctx, doc.Listen)
 	if err != nil {
 		return control.ExitPortTaken, err
 	}
 	defer port.Close()
 
-	db, session, err := open(ctx, doc, guard, log)
+	db, session, err := open(ctx, doc, boot, guard, log)
 	if err != nil {
 		return exitCode(err), err
 	}

@@ -12,8 +12,10 @@ import (
 )
 
 var markSessions = map[string]string{
-	engine.SQLite:   `UPDATE "whatsmeow_sessions" SET "session" = CAST('` + serial.Rewound + `' || CAST("session" AS TEXT) AS BLOB)`,
-	engine.Postgres: `UPDATE "whatsmeow_sessions" SET "session" = convert_to('` + serial.Rewound + `', 'UTF8') || "session"`,
+	engine.SQLite: `UPDATE "whatsmeow_sessions" SET "session" = CAST('` + serial.Rewound + `' || CAST("session" AS TEXT) AS BLOB)
+		WHERE substr("session", 1, 1) <> CAST('` + serial.Rewound + `' AS BLOB)`,
+	engine.Postgres: `UPDATE "whatsmeow_sessions" SET "session" = convert_to('` + serial.Rewound + `', 'UTF8') || "session"
+		WHERE substr("session", 1, 1) <> convert_to('` + serial.Rewound + `', 'UTF8')`,
 }
 
 // Rewind prepares keys that may be older than what their device has sent, as those of a backup
