@@ -87,7 +87,7 @@ func (f File) URI() string {
 }
 
 // settings make a database safe (a crash of the process loses nothing, one of the machine
-// at most the last commits, none of them half) and small (up to a megabyte of pages per
+// at most the last commits, none of them half; see Sync) and small (up to a megabyte of pages per
 // connection). Statements stay prepared while their connection lasts. Transactions take the write lock at once, because one that reads first and
 // writes later fails instead of waiting.
 var settings = map[string]string{
