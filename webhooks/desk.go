@@ -239,9 +239,9 @@ func (wish Wish) apply(w *settings.Webhook) error {
 
 func checkPattern(field, pattern string) error {
 	if field == "events" {
-		ok := strings.Trim(strings.TrimSuffix(pattern, "*"), "abcdefghijklmnopqrstuvwxyz_.") == ""
-		if !ok || len(pattern) > 100 {
-			return fault.InField(field, fmt.Sprintf("%q is no name of an event. Names are for example message or message.ack; message.* stands for all below message.", pattern))
+		if !Known(pattern) {
+			return fault.InField(field, fmt.Sprintf("%.100q is no name of an event. Names are %s and connection. with a status; message.* stands for all below message.",
+				pattern, strings.Join(names, ", ")))
 		}
 		return nil
 	}

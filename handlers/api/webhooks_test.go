@@ -116,7 +116,7 @@ func TestWebhooks(t *testing.T) {
 	}
 	for body, field := range map[string]string{
 		`{}`: "url", `{"url":"ftp://example.org"}`: "url", `{"url":"https://x","secret":"short"}`: "secret",
-		`{"url":"https://x","events":["no name"]}`: "events", `{"url":"https://x","chats":["4917"]}`: "chats",
+		`{"url":"https://x","events":["no name"]}`: "events", `{"url":"https://x","events":["mesage"]}`: "events", `{"url":"https://x","events":["connection.up"]}`: "events", `{"url":"https://x","chats":["4917"]}`: "chats",
 		`{"url":"https://x","headers":{"Webhook-Id":"1"}}`: "headers", `{"url":"https://x","headers":{"X":"a\nb"}}`: "headers",
 	} {
 		if p := s.wantProblem(s.send(s.operator, "POST", path, body), http.StatusUnprocessableEntity); p.Field != field {
