@@ -61,13 +61,14 @@ func TestLimitsOfOneNumber(t *testing.T) {
 	f.keeps(0, want)
 	f.limit(0, map[string]any{"memory_bytes": nil}, limits{Memory: 512 << 20, Log: 20 << 20, Disk: 10 << 30})
 
-	// Other limits of all numbers come with the next panel, to processes that run.
+	// Other limits of all numbers come with the next panel, to processes that run. They are larger
+	// ones: a process that has just done with its pictures may have more than smaller ones.
 	lines = f.lines()
 	was := f.now()
-	f.killed("--worker-memory-limit=256")
+	f.killed("--worker-memory-limit=768")
 	f.connected()
 	for i := range f.numbers {
-		f.keeps(i, limits{Memory: 256 << 20, Log: 20 << 20, Disk: 10 << 30})
+		f.keeps(i, limits{Memory: 768 << 20, Log: 20 << 20, Disk: 10 << 30})
 		if id := f.numbers[i].ID; f.now()[id].PID != was[id].PID {
 			t.Error("a number was started again for the sake of its limits")
 		}
