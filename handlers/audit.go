@@ -43,7 +43,10 @@ func (s *server) showAudit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := views.Audit{Entries: entries[:min(auditPage, len(entries))], Query: r.URL.Query(), More: len(entries) > auditPage}
+	page := views.Audit{Entries: entries[:min(auditPage, len(entries))], Names: map[string]string{}, Query: r.URL.Query(), More: len(entries) > auditPage}
+	for _, inst := range s.Instances.List(viewer(r)) {
+		page.Names[string(inst.ID)] = inst.Name
+	}
 	if r.URL.Query().Has("verify") {
 		count, err := log.Verify(r.Context())
 		page.Verified = fmt.Sprintf("All %d entries are as they were written.", count)

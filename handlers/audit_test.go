@@ -90,7 +90,10 @@ func TestAuditPage(t *testing.T) {
 	s.audit.Add(t.Context(), audit.Entry{Who: "<script>alert(1)</script>", Action: "instances.stop", Instance: "back_office", Result: audit.OK, Via: "panel"})
 	page := b.get("/audit")
 	page.has(t, "sign-in", "back_office", "&lt;script&gt;")
-	page.lacks(t, "<script>alert")
+	page.lacks(t, "<script>alert", "/instances/back_office")
+	s.numbers.set(connected(99))
+	s.audit.Add(t.Context(), audit.Entry{Who: "ann", Action: "instances.start", Instance: string(known), Result: audit.OK, Via: "panel"})
+	b.get("/audit").has(t, `<a href="/instances/`+string(known)+`" class="link">`+connected(99).Name+`</a>`)
 	b.get("/audit?q=back_office").lacks(t, "sign-in")
 	b.get("/audit?verify=yes").has(t, `data-testid="verified"`)
 	got := b.get("/audit/export?format=csv&q=back")
@@ -98,7 +101,7 @@ func TestAuditPage(t *testing.T) {
 	if err != nil || len(rows) != 2 || !strings.Contains(got.header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("%v, %v, %v", rows, err, got.header)
 	}
-	if got := b.get("/audit/export?format=jsonl"); strings.Count(got.body, "\n") != 3 || got.header.Get("Content-Type") != "application/jsonl" {
+	if got := b.get("/audit/export?format=jsonl"); strings.Count(got.body, "\n") != 4 || got.header.Get("Content-Type") != "application/jsonl" {
 		t.Errorf("%q", got.body)
 	}
 	for range 120 {
