@@ -17,6 +17,7 @@ import (
 	"switchboard/isolation"
 	"switchboard/isolation/isolationtest"
 	"switchboard/isolation/pgtest"
+	"switchboard/migrations"
 )
 
 func TestMain(m *testing.M) { isolationtest.Main(m, pgtest.Stop) }
@@ -392,5 +393,47 @@ func TestLostDatabaseOnTheServer(t *testing.T) {
 	var left int
 	if err := super.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_database WHERE datname LIKE '%' || $1`, string(number)).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d databases were made, %v", left, err)
+	}
+}
+
+// The server ends the connection of a worker that starts, in the middle of its look at the schema, as
+// when it is restarted. The worker goes on when it is back, and is not started once more.
+func TestAServerThatGoesAwayWhileAWorkerStarts(t *testing.T) {
+	t.Parallel()
+	place := newPostgres(t)
+	access := provisionAt(t, isolationtest.Open(t, place), place.ID("interrupted"))
+	other, err := sql.Open("pgx", access.Main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(t.Context(), `LOCK TABLE "`+migrations.Table+`" IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		db, err := isolation.OpenMain(t.Context(), access)
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	for ended := 0; ended == 0; {
+		err := tx.QueryRowContext(t.Context(), `SELECT count(pg_terminate_backend("pid")) FROM pg_locks
+			WHERE NOT "granted" AND "database" = (SELECT "oid" FROM pg_database WHERE "datname" = current_database())`).Scan(&ended)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Error(err)
 	}
 }
