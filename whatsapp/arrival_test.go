@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 
 	"switchboard/fault"
 	"switchboard/instances"
@@ -116,6 +117,26 @@ func TestUndecryptableComesAgain(t *testing.T) {
 	}
 	if n := count(func(m messages.Message) bool { return m.ID == sent.ID || m.Kind == messages.Undecryptable }, p.all()); n != 1 {
 		t.Fatalf("the message and its placeholder are %d rows", n)
+	}
+}
+
+// What the phone says to this device alone is no message of anybody: it is asked for again, and
+// nothing stands for it in a chat meanwhile.
+func TestWhatThePhoneSaysToTheDeviceIsNoMessage(t *testing.T) {
+	t.Parallel()
+	p, s, _ := paired(t, quick)
+	a := s.current()
+	info := types.MessageInfo{ID: "KEYS", Category: "peer", Timestamp: time.Now()}
+	info.Chat, info.Sender, info.IsFromMe = a.jid().ToNonAD(), a.jid().ToNonAD(), true
+	if !s.handle(a, &events.UndecryptableMessage{Info: info}) {
+		t.Error("it is not acknowledged")
+	}
+	info.ID, info.Category = "TEXT", ""
+	if !s.handle(a, &events.UndecryptableMessage{Info: info}) {
+		t.Error("a message is not acknowledged")
+	}
+	if all := p.all(); len(all) != 1 || all[0].ID != "TEXT" {
+		t.Errorf("stored are %+v", all)
 	}
 }
 

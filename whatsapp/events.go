@@ -95,6 +95,9 @@ func (s *Session) keep(a *account, evt any) error {
 			s.noteArrival(a, e, msg)
 		}
 	case *events.UndecryptableMessage:
+		if e.Info.Category == "peer" {
+			return nil // from the own phone to this device: keys, history, nothing that anybody wrote; it is asked for again
+		}
 		msg := s.placeholder(s.ctx, a, e)
 		return s.messages.Save(s.ctx, msg, undecryptableEvents(msg)...)
 	case *events.Receipt:
