@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"switchboard/engine"
 	"switchboard/fault"
 )
 
@@ -53,19 +54,10 @@ func (m *Messages) findOne(ctx context.Context, where string, args ...any) (Mess
 
 // Unreadable returns the latest messages since a time that came and could not be read, limit at
 // most: their chats, ids and senders.
-func (m *Messages) Unreadable(ctx context.Context, since time.Time, limit int) (all []Message, err error) {
-	rows, err := m.db.QueryContext(ctx, `SELECT "chat", "id", "sender", "sender_lid" FROM "messages"
+func (m *Messages) Unreadable(ctx context.Context, since time.Time, limit int) ([]Message, error) {
+	return engine.All(ctx, m.db, "read what could not be read", func(r engine.Row) (msg Message, err error) {
+		err = r.Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID)
+		return msg, err
+	}, `SELECT "chat", "id", "sender", "sender_lid" FROM "messages"
 		WHERE "kind" = 'undecryptable' AND "at" >= $1 ORDER BY "at" DESC, "seq" DESC LIMIT $2`, since.UnixMilli(), limit)
-	if err != nil {
-		return nil, fmt.Errorf("read what could not be read: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var msg Message
-		if err := rows.Scan(&msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID); err != nil {
-			return nil, fmt.Errorf("read what could not be read: %w", err)
-		}
-		all = append(all, msg)
-	}
-	return all, rows.Err()
 }
