@@ -28,3 +28,13 @@ func (f File) Sync() error {
 	}
 	return nil
 }
+
+// SyncFolder returns when the names of the files in a folder, as they are now, would survive a
+// loss of power. What is in the files is up to whoever wrote them.
+func SyncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"switchboard/engine"
 	"switchboard/fault"
 )
 
@@ -36,9 +37,8 @@ func WriteFile(path string, write func(*os.File) error) (err error) {
 	} else if err != nil {
 		return cannot(err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
+	if err := engine.SyncFolder(filepath.Dir(path)); err != nil {
 		return cannot(err)
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/settings"
 )
@@ -281,6 +282,10 @@ func (q *Queue) store(s *Send, uploads map[string]Upload) error {
 			q.drop(*s)
 			return fmt.Errorf("keep a file of the queue: %w", err)
 		}
+	}
+	if err := engine.SyncFolder(q.o.Dir); err != nil {
+		q.drop(*s)
+		return fmt.Errorf("keep the files of the queue: %w", err)
 	}
 	return nil
 }

@@ -80,11 +80,7 @@ func note(path string, text []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("note that the files are open: %w", err)
 	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err == nil {
-		err = errors.Join(folder.Sync(), folder.Close())
-	}
-	return err
+	return engine.SyncFolder(filepath.Dir(path))
 }
 
 // closed notes that the databases are closed, once nothing of the keys is on its way to the disk.
