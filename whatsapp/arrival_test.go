@@ -3,8 +3,10 @@
 package whatsapp
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,13 +126,24 @@ func TestUndecryptableComesAgain(t *testing.T) {
 // nothing stands for it in a chat meanwhile.
 func TestWhatThePhoneSaysToTheDeviceIsNoMessage(t *testing.T) {
 	t.Parallel()
-	p, s, _ := paired(t, quick)
+	p := newPlace(t)
+	var fails atomic.Bool
+	p.sync = func() error {
+		if fails.Load() {
+			return errors.New("the disk fails")
+		}
+		return nil
+	}
+	s := p.open(quick)
+	scan(t, s, newPhone(t, "Owner"))
 	a := s.current()
 	info := types.MessageInfo{ID: "KEYS", Category: "peer", Timestamp: time.Now()}
 	info.Chat, info.Sender, info.IsFromMe = a.jid().ToNonAD(), a.jid().ToNonAD(), true
+	fails.Store(true) // nothing is stored, so there is nothing to wait for
 	if !s.handle(a, &events.UndecryptableMessage{Info: info}) {
 		t.Error("it is not acknowledged")
 	}
+	fails.Store(false)
 	info.ID, info.Category = "TEXT", ""
 	if !s.handle(a, &events.UndecryptableMessage{Info: info}) {
 		t.Error("a message is not acknowledged")

@@ -28,6 +28,9 @@ func (s *Session) handle(a *account, evt any) (ok bool) {
 		s.receiveAlone(a, e)
 		return false // it is acknowledged when it is stored
 	}
+	if e, is := evt.(*events.UndecryptableMessage); is && e.Info.Category == "peer" {
+		return true // from the own phone to this device: keys, history, nothing that anybody wrote; it is asked for again
+	}
 	err := s.persist(s.ctx, func() error { return s.keep(a, evt) })
 	if err == nil {
 		err = s.outlast(evt)
@@ -95,9 +98,6 @@ func (s *Session) keep(a *account, evt any) error {
 			s.noteArrival(a, e, msg)
 		}
 	case *events.UndecryptableMessage:
-		if e.Info.Category == "peer" {
-			return nil // from the own phone to this device: keys, history, nothing that anybody wrote; it is asked for again
-		}
 		msg := s.placeholder(s.ctx, a, e)
 		return s.messages.Save(s.ctx, msg, undecryptableEvents(msg)...)
 	case *events.Receipt:
