@@ -68,7 +68,7 @@ func pruneAudit(l *audit.Log, keep time.Duration, log *slog.Logger) (end func())
 	if keep == 0 {
 		return func() {}
 	}
-	return every(24*time.Hour, func(ctx context.Context) {
+	return every(0, 24*time.Hour, func(ctx context.Context) {
 		if err := l.Prune(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
 			log.Warn("old entries of the audit log were not removed", "error", err)
 		}

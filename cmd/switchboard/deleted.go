@@ -35,7 +35,7 @@ const pruneEvery = time.Hour
 
 // prune removes old backups of deleted numbers until end is called.
 func (k keeping) prune() (end func()) {
-	return every(pruneEvery, func(context.Context) {
+	return every(0, pruneEvery, func(context.Context) {
 		if err := k.kept.Prune(); err != nil {
 			k.log.Warn("old backups of deleted numbers were not removed", "error", err)
 		}

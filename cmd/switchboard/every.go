@@ -6,20 +6,22 @@ import (
 	"time"
 )
 
-// every calls do now and then once in each interval, until end is called, which waits for it.
-func every(interval time.Duration, do func(ctx context.Context)) (end func()) {
+// every calls do after a first while and then once in each interval, until end is called, which
+// waits for it.
+func every(first, interval time.Duration, do func(ctx context.Context)) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
+		next := time.NewTimer(first)
+		defer next.Stop()
 		for {
-			do(ctx)
 			select {
-			case <-tick.C:
+			case <-next.C:
 			case <-ctx.Done():
 				return
 			}
+			do(ctx)
+			next.Reset(interval)
 		}
 	})
 	return func() {

@@ -40,7 +40,7 @@ func sampleUsage(sampler *resources.Sampler, supervisor *instances.Supervisor, d
 			return running
 		})
 	})
-	endSaving := every(saveUsageEvery, func(context.Context) { save() })
+	endSaving := every(saveUsageEvery, saveUsageEvery, func(context.Context) { save() })
 	return func() {
 		stop()
 		working.Wait()
