@@ -241,7 +241,6 @@ var linkedRefusals = []act{
 	{"404 NOT_FOUND", func(s *stage) {
 		s.refuses("GET /nothing", nil)
 		s.refuses("POST /send/message", params{"phone": "120363999999999999@g.us", "message": "x"})
-		s.refuses("POST /send/message", s.toAnn(params{"message": "x", "reply_message_id": "NEVER"}))
 		for what, in := range map[string]params{"reaction": {"emoji": "🙏"}, "update": {"message": "x"}, "star": nil, "delete": nil, "forward": nil} {
 			in = s.toAnn(in)
 			in["message_id"] = "NEVER"

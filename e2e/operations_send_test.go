@@ -31,6 +31,13 @@ var sendActs = []act{
 		e := s.sends(params{"message": "here", "reply_message_id": question, "is_forwarded": true, "duration": "86400"})
 		s.is(e.ReplyTo == question && e.Detail.Quoted == "where?" && e.Detail.Forwarded && e.Detail.Expires == 86400, "got %+v, %+v", e, e.Detail)
 	}},
+	{"POST /send/message", func(s *stage) { // an answer to what is not known here
+		var sent struct{ Status string }
+		s.ask(s.toAnn(params{"message": "yes", "reply_message_id": "NEVER"})).into(&sent)
+		s.is(strings.Contains(sent.Status, "without a quote"), "it says %q", sent.Status)
+		e := s.sends(params{"message": "no", "reply_message_id": "NEVER"})
+		s.is(e.ReplyTo == "", "it quotes %q", e.ReplyTo)
+	}},
 	{"POST /send/message", func(s *stage) { // in a group, with mentions
 		group, err := s.control.CreateGroup(within(s.t, patience), s.owner.number, "Choir", s.ann.number, s.ben.number)
 		s.must(err)

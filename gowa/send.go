@@ -63,6 +63,9 @@ func (a *API) send(r *request, what string, c whatsapp.Content) (string, any, er
 		return "", nil, err
 	}
 	text := fmt.Sprintf("%s sent to %s (server timestamp: %s)", what, phone, stamp(m.At))
+	if m.Unquoted {
+		text += ", without a quote: the message that it answers is not known here"
+	}
 	return text, sent{MessageID: m.ID, Status: text}, nil
 }
 

@@ -136,8 +136,9 @@ type PhoneCode struct {
 
 // Sent describes a message that WhatsApp's server has acknowledged, or that waits for its turn.
 type Sent struct {
-	ID     string    `json:"id"`
-	Chat   string    `json:"chat"`
-	At     time.Time `json:"at"`
-	Queued bool      `json:"queued,omitempty"`
+	ID       string    `json:"id"`
+	Chat     string    `json:"chat"`
+	At       time.Time `json:"at"`
+	Queued   bool      `json:"queued,omitempty"`
+	Unquoted bool      `json:"unquoted,omitempty"` // the message that it answers is not known, so it shows no quote
 }

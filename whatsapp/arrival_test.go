@@ -410,6 +410,25 @@ func TestSendsThatCannotBe(t *testing.T) {
 	}
 }
 
+// What a message answers may be older than the number here, or tidied away: that is no reason
+// not to send it.
+func TestAnAnswerToWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	p, s, _ := paired(t, quick)
+	friend := newPhone(t, "Friend")
+	sent, err := s.Send(within(t), friend.Number(), Text("yes"), Extras{ReplyTo: "3EB0NEVERSEEN"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sent.Unquoted {
+		t.Error("nobody is told that it went without the quote")
+	}
+	if e := arrives(t, friend, 0, "yes"); e.ReplyTo != "" || e.ID != sent.ID {
+		t.Errorf("it arrived as %+v", e)
+	}
+	p.one("the message", text("yes"))
+}
+
 func TestTheNetworkRestarts(t *testing.T) {
 	// Not parallel: it strikes everybody.
 	p, s, owner := paired(t, quick)

@@ -36,7 +36,7 @@ type outgoing struct {
 // Extras are what a message may have beside its content.
 type Extras struct {
 	ID        string   // of the message; "" makes a new one
-	ReplyTo   string   // id of a message in the same chat
+	ReplyTo   string   // id of a message in the same chat; without it here, there is no quote
 	Mentions  []string // JIDs or phone numbers, or Everyone
 	Forwarded bool
 	Expires   *uint32 // seconds after which it disappears, 0 never; nil as the chat has it
@@ -71,10 +71,16 @@ func (s *Session) Send(ctx context.Context, to string, c Content, x Extras) (ins
 	if err := c.compose(ctx, &out); err != nil {
 		return instances.Sent{}, err
 	}
-	if err := s.attach(ctx, a, jid, out.message, x); err != nil {
+	quoted, err := s.quoted(ctx, a, jid, x.ReplyTo)
+	if err != nil {
 		return instances.Sent{}, err
 	}
-	return s.send(ctx, out)
+	if err := s.attach(ctx, a, jid, out.message, x, quoted); err != nil {
+		return instances.Sent{}, err
+	}
+	sent, err := s.send(ctx, out)
+	sent.Unquoted = x.ReplyTo != "" && quoted == nil
+	return sent, err
 }
 
 // ready returns the account if it is connected.
@@ -119,22 +125,34 @@ func recipient(to string) (types.JID, error) {
 		Message: "This is neither a phone number nor an address of WhatsApp."}
 }
 
-// attach gives a message what it has beside its content.
-func (s *Session) attach(ctx context.Context, a *account, to types.JID, m *waE2E.Message, x Extras) error {
-	info := &waE2E.ContextInfo{}
-	if x.ReplyTo != "" {
-		quoted, err := s.find(ctx, a, to, x.ReplyTo)
-		if err != nil {
-			return err
-		}
-		sender, err := s.senderOf(ctx, a, to, quoted)
-		if err != nil {
-			return err
-		}
-		info.StanzaID, info.Participant, info.QuotedMessage = &quoted.ID, proto.String(sender.String()), essence(quoted.Raw)
-		if info.QuotedMessage == nil {
-			info.QuotedMessage = &waE2E.Message{Conversation: proto.String(quoted.Text)}
-		}
+// quoted is what a message says about the one that it answers, nil when that is not stored: it
+// may be older than this number here, or tidied away, and what was to be said has to be said.
+func (s *Session) quoted(ctx context.Context, a *account, to types.JID, id string) (*waE2E.ContextInfo, error) {
+	if id == "" {
+		return nil, nil
+	}
+	m, err := s.find(ctx, a, to, id)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	sender, err := s.senderOf(ctx, a, to, m)
+	if err != nil {
+		return nil, err
+	}
+	what := essence(m.Raw)
+	if what == nil {
+		what = &waE2E.Message{Conversation: &m.Text}
+	}
+	return &waE2E.ContextInfo{StanzaID: &m.ID, Participant: proto.String(sender.String()), QuotedMessage: what}, nil
+}
+
+// attach gives a message what it has beside its content. info is what it quotes, nil for nothing.
+func (s *Session) attach(ctx context.Context, a *account, to types.JID, m *waE2E.Message, x Extras, info *waE2E.ContextInfo) error {
+	if info == nil {
+		info = &waE2E.ContextInfo{}
 	}
 	mentioned, err := s.mentioned(ctx, a, to, textOf(m), x.Mentions)
 	if err != nil {
