@@ -67,8 +67,12 @@ type info struct {
 	ChatwootEnabled bool   `json:"chatwoot_enabled"`
 }
 
-func (a *API) info(*request) (string, any, error) {
-	return "Fetch app info success", info{Version: a.o.Version, OS: "Switchboard", MaxFileSize: maxFile, MaxVideoSize: maxVideo, MaxImageSize: maxImage}, nil
+func (a *API) info(r *request) (string, any, error) {
+	base, err := url.Parse(strings.TrimSuffix(r.Header.Get(baseHeader), "/"))
+	if err != nil {
+		return "", nil, fault.Wrap(fault.Invalid, "The header "+baseHeader+" is no address.", err)
+	}
+	return "Fetch app info success", info{Version: a.o.Version, OS: "Switchboard", BasePath: base.Path, MaxFileSize: maxFile, MaxVideoSize: maxVideo, MaxImageSize: maxImage}, nil
 }
 
 var errLoggedIn = withCode(http.StatusBadRequest, "ALREADY_LOGGED_IN",

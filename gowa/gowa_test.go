@@ -92,6 +92,19 @@ func TestSendMessage(t *testing.T) {
 	}
 }
 
+// Where the panel passes requests on, the API begins below a path.
+func TestBasePath(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{"": "", "https://panel.example/wa/api/v1/instances/a/api": "/wa/api/v1/instances/a/api"} {
+		r := httptest.NewRequest(http.MethodGet, "/app/info", http.NoBody)
+		r.Header.Set(baseHeader, base)
+		_, got := call(t, &fakeNumber{}, r)
+		if path := got.Results["base_path"]; path != want {
+			t.Errorf("below %q: %v", base, path)
+		}
+	}
+}
+
 func TestSendMessageRefuses(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]*http.Request{

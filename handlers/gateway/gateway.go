@@ -196,8 +196,12 @@ const (
 )
 
 func (s *server) info(w http.ResponseWriter, _ *http.Request) error {
+	base, err := url.Parse(s.Base)
+	if err != nil {
+		return err
+	}
 	return write(w, "Fetch app info success", map[string]any{
-		"version": s.Version, "os": "Switchboard", "base_path": "",
+		"version": s.Version, "os": "Switchboard", "base_path": base.Path,
 		"max_file_size": maxFile, "max_video_size": maxVideo, "max_image_size": maxImage,
 		"chatwoot_enabled": false,
 	})

@@ -286,6 +286,9 @@ func TestWhoGetsIn(t *testing.T) {
 	for _, path := range []string{"/gowa", "/gowa/", "/gowa//", "/gowa//devices", "/gowa/devices", "/gowa/app/info", "/gowa/app/devices"} {
 		s.want(s.send(s.ann, "GET", path, "{}"), http.StatusOK, "SUCCESS")
 	}
+	if got := s.send(s.ann, "GET", "/gowa/app/info", "").body; !strings.Contains(got, `"base_path":"/gowa"`) {
+		t.Errorf("/app/info says %s", got)
+	}
 	s.want(s.send("", "GET", "/gowa/devices?authorization="+basic("x", s.ann), ""), http.StatusUnauthorized, "AUTHENTICATION_ERROR")
 	s.want(s.send("", "GET", "/gowa/statics/media/x.jpg", ""), http.StatusUnauthorized, "AUTHENTICATION_ERROR")
 }
