@@ -157,23 +157,20 @@ func loadConfig(name string, args []string, env environment, extra func(*flag.Fl
 	if err := parseFlags(flags, env, args); err != nil {
 		return config{}, err
 	}
-	dotEnv, err := readDotEnv()
-	if err != nil {
-		return config{}, err
-	}
+	dotEnv, unread := readDotEnv()
 	sources := []source{
 		{title: flagTitle, lookup: givenFlags(flags)},
 		{title: variableTitle, lookup: env.lookup},
 		{title: variableTitle, lookup: func(name string) (string, bool) { value, ok := dotEnv[name]; return value, ok }},
 	}
-
-	return readConfig(sources)
+	return readConfig(sources, unread...)
 }
 
-// readConfig checks what stands in the sources, the first of which wins.
-func readConfig(sources []source) (config, error) {
+// readConfig checks what stands in the sources, the first of which wins. unread says why there
+// is no more in them.
+func readConfig(sources []source, unread ...string) (config, error) {
 	c := config{given: make(map[string]string)}
-	var faults, wrong []string
+	faults, wrong := unread, []string(nil)
 	for _, v := range variables {
 		title, value, err := v.find(sources)
 		if value == "" {
@@ -192,8 +189,8 @@ func readConfig(sources []source) (config, error) {
 		}
 	}
 	for _, message := range c.contradictions() {
-		// What is wrong by itself is not there to be compared.
-		if !slices.ContainsFunc(wrong, func(name string) bool { return strings.Contains(message, name) }) {
+		// What is wrong by itself, or could not be read, is not there to be compared.
+		if len(unread) == 0 && !slices.ContainsFunc(wrong, func(name string) bool { return strings.Contains(message, name) }) {
 			faults = append(faults, message)
 		}
 	}
@@ -267,19 +264,20 @@ func readSecret(path string) (string, error) {
 	return value, nil
 }
 
-// readDotEnv reads .env in the working directory. A missing file is an empty one.
-func readDotEnv() (map[string]string, error) {
+// readDotEnv reads .env in the working directory. A missing file is an empty one; unread says
+// why another could not be read.
+func readDotEnv() (values map[string]string, unread []string) {
 	content, err := os.ReadFile(".env")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, refuse("The file .env cannot be read: %s. Check its permissions, or remove it.", reasonOf(err))
+		return nil, []string{"The file .env cannot be read: " + reasonOf(err) + ". Check its permissions, or remove it."}
 	}
-	values, err := godotenv.UnmarshalBytes(content)
+	values, err = godotenv.UnmarshalBytes(content)
 	if err != nil {
 		// godotenv's error quotes the line, which may hold a secret.
-		return nil, refuse("The file .env is not a list of NAME=value lines. Compare it with .env.example.")
+		return nil, []string{"The file .env is not a list of NAME=value lines. Compare it with .env.example."}
 	}
 	return values, nil
 }

@@ -176,6 +176,15 @@ func TestAllFaultsAtOnce(t *testing.T) {
 }
 
 func TestDotEnv(t *testing.T) {
+	t.Run("beside other faults", func(t *testing.T) {
+		inEmptyFolder(t, "SECRET_KEY='hunter2\n")
+		_, err := loadConfig("serve", nil, with(map[string]string{"APP_PORT": "y", "SMTP_HOST": "mail.example"}), nil)
+		var refused *refusal
+		// What SMTP_HOST needs may be in the file.
+		if !errors.As(err, &refused) || len(refused.faults) != 2 || !strings.Contains(refused.Error(), ".env is not a list") || !strings.Contains(refused.Error(), "APP_PORT") {
+			t.Errorf("got %v, want what is wrong with the file and with the port", err)
+		}
+	})
 	t.Run("not readable", func(t *testing.T) {
 		inEmptyFolder(t, "")
 		if err := os.Mkdir(".env", 0o700); err != nil {

@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
+	"strings"
 )
 
-// help prints the list of commands.
-func help(_ context.Context, env environment, _ []string) error {
+// help prints the list of commands, or what one of them takes.
+func help(ctx context.Context, env environment, args []string) error {
+	if len(args) > 0 && args[0] != "help" && !strings.HasPrefix(args[0], "-") {
+		return dispatch(ctx, env, "switchboard", commands(), append(slices.Clip(args), "--help"))
+	}
 	fmt.Fprint(env.stdout, "Switchboard runs many WhatsApp numbers from one page, each in a process of its own.\n\nUsage: switchboard COMMAND [flags]\n\nCommands:\n")
 	printCommands(env.stdout, commands())
 	fmt.Fprint(env.stdout, "\n`switchboard COMMAND --help` lists a command's flags. Every variable of the README's\ntable is a flag of serve as well: APP_PORT is --app-port.\n")

@@ -64,8 +64,11 @@ func run(ctx context.Context, env environment, args []string) int {
 		args = []string{"help"}
 	}
 	name := args[0]
-	if name == "-h" || name == "--help" || name == "-help" {
+	switch name {
+	case "-h", "-help", "--help":
 		name = "help"
+	case "-v", "-V", "-version", "--version":
+		name = "version"
 	}
 	err := dispatch(ctx, env, "switchboard", commands(), append([]string{name}, args[1:]...))
 	return exitCode(env, err)

@@ -255,10 +255,21 @@ func TestUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"help"}, {"--help"}, {"serve", "--help"}, {"user", "add", "-h"}, {"user", "--help"}, {"token", "-h"}, {"user", "help"}} {
+	for _, args := range [][]string{{}, {"help"}, {"--help"}, {"serve", "--help"}, {"user", "add", "-h"}, {"user", "--help"}, {"token", "-h"}, {"user", "help"}, {"help", "serve"}, {"help", "token", "add"}} {
 		got := runIn(t, t.TempDir(), nil, "", args...)
 		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "Usage: switchboard") {
 			t.Errorf("%v: code %d, %q, %q", args, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+// TestVersion: people try more words for it than one.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	want := runIn(t, t.TempDir(), nil, "", "version")
+	for _, word := range []string{"--version", "-version", "-v", "-V"} {
+		if got := runIn(t, t.TempDir(), nil, "", word); got != want || got.code != 0 {
+			t.Errorf("%s: %+v, want %+v", word, got, want)
 		}
 	}
 }
@@ -269,6 +280,9 @@ func TestHelpOfACommand(t *testing.T) {
 	got := runIn(t, t.TempDir(), nil, "", "user", "add", "--help").stdout
 	if own, shared := strings.Index(got, "--role"), strings.Index(got, "--app-base-path"); own < 0 || shared < own {
 		t.Errorf("own flags at %d, the configuration's at %d:\n%s", own, shared, got)
+	}
+	if also := runIn(t, t.TempDir(), nil, "", "help", "user", "add").stdout; also != got {
+		t.Errorf("`help user add` prints\n%s", also)
 	}
 	if got := runIn(t, t.TempDir(), nil, "", "simulator", "--help").stdout; !strings.Contains(got, "(default 127.0.0.1:3901)") {
 		t.Errorf("no defaults:\n%s", got)
@@ -305,6 +319,10 @@ func TestPeople(t *testing.T) {
 	secret := lines[len(lines)-1]
 	if added.code != 0 || strings.ContainsAny(secret, " :") || len(secret) < 30 {
 		t.Fatalf("token add: %+v, the last line has to be the token alone", added)
+	}
+	if got := runIn(t, dir, nil, "", "token", "add", "--user", "ada@example.com", "--name", "shop", "--number", "shop_20260101120000"); got.code != 1 ||
+		!strings.Contains(got.stderr, `no number with the id "shop_20260101120000"`) {
+		t.Errorf("a token for a number that there is not: %+v", got)
 	}
 	listed := runIn(t, dir, nil, "", "token", "list", "--user", "ada@example.com")
 	if listed.code != 0 || !strings.Contains(listed.stdout, "crm") || strings.Contains(listed.stdout, secret) {

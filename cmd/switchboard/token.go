@@ -4,12 +4,15 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"switchboard/auth"
+	"switchboard/fault"
 	"switchboard/instances"
+	"switchboard/store"
 )
 
 // token changes the tokens of the management API, whether the server runs or not.
@@ -54,6 +57,15 @@ func tokenAdd(ctx context.Context, env environment, args []string) error {
 				in.Numbers = append(in.Numbers, instances.ID(strings.TrimSpace(word)))
 			}
 			return required("token add", flagged{"--user", email != ""}, flagged{"--name", name != ""})
+		},
+		known: func(s *store.Store) error {
+			all, err := s.Instances(ctx)
+			for _, id := range in.Numbers {
+				if err == nil && !slices.ContainsFunc(all, func(i instances.Instance) bool { return i.ID == id }) {
+					err = fault.New(fault.NotFound, fmt.Sprintf("There is no number with the id %q. The address of a number's page ends with it.", id))
+				}
+			}
+			return err
 		},
 		work: func(a *auth.Auth) error {
 			in.Name = name

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"switchboard/auth"
+	"switchboard/store"
 )
 
 // user changes the people who may sign in, whether the server runs or not.
@@ -116,10 +117,11 @@ func userList(ctx context.Context, env environment, args []string) error {
 	})
 }
 
-// task is what one of the commands on people and tokens does. flags and check may be nil.
+// task is what one of the commands on people and tokens does. flags, check and known may be nil.
 type task struct {
-	flags func(*flag.FlagSet) // declares the command's own flags
-	check func() error        // refuses flags that are not complete
+	flags func(*flag.FlagSet)      // declares the command's own flags
+	check func() error             // refuses flags that are not complete
+	known func(*store.Store) error // refuses what there is not
 	work  func(*auth.Auth) error
 	// done is what is written into the audit log, and about whom; nil for what only looks.
 	done func() (action, target string)
@@ -142,6 +144,11 @@ func withAuth(ctx context.Context, name string, args []string, env environment, 
 		return err
 	}
 	defer s.Close()
+	if t.known != nil {
+		if err := t.known(s.store); err != nil {
+			return err
+		}
+	}
 	// What was done is printed; the log only says what went wrong.
 	log := newLog(env.stderr, max(c.LogLevel, slog.LevelWarn))
 	err = t.work(auth.New(s.store, auth.Options{Log: log}))
