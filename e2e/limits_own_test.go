@@ -78,8 +78,8 @@ func TestLimitsOfOneNumber(t *testing.T) {
 	}
 }
 
-// TestDiskLimitOfOneNumber fills the folder of a number until it may have no more: it stops,
-// its page says why and what to do, and the others notice nothing. Nothing that was sent to it
+// TestDiskLimitOfOneNumber fills the folder of a number until it may have no more: it waits for
+// room, its page says why and what to do, and the others notice nothing. Nothing that was sent to it
 // before, meanwhile or after is lost.
 func TestDiskLimitOfOneNumber(t *testing.T) {
 	t.Parallel()

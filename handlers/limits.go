@@ -36,8 +36,8 @@ func (s *server) toLimit(r *http.Request) (instances.Instance, error) {
 	return inst, err
 }
 
-// moreRoom lets a number that was at the limit of its folder have half as much again, and starts
-// it: what would make room in it does so while it runs.
+// moreRoom lets a number that was at the limit of its folder have half as much again, with which
+// it starts: what would make room in it does so while it runs.
 func (s *server) moreRoom(w http.ResponseWriter, r *http.Request) error {
 	inst, err := s.toLimit(r)
 	if err != nil {
@@ -52,9 +52,6 @@ func (s *server) moreRoom(w http.ResponseWriter, r *http.Request) error {
 		own.Disk = max(own.Or(s.Bounds.All).Disk, folder, settings.LeastDisk) / 2 * 3
 		return set.SetLimits(own, folder)
 	})
-	if err == nil {
-		err = s.Instances.Start(r.Context(), viewer(r), inst.ID)
-	}
 	if err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func (r *runner) again() {
 	if r.inst.Status == Stopping && r.worker != nil {
 		r.restart = true // it was asked to end and will not come back
 	}
-	r.held, r.queue, r.ends, r.carried = false, false, 0, ""
+	r.held, r.queue, r.ends, r.crashes, r.carried = false, false, 0, 0, ""
 	r.inst.LastLines, r.inst.Detail = nil, ""
 }
 

@@ -17,7 +17,8 @@ const (
 
 // Configure brings the present settings to the worker of a number, or to all workers if id is
 // "". They are in force when it returns, save with workers that do not answer at once: those
-// get them again until they have them.
+// get them again until they have them. A number that is over the limit of its folder is tried
+// at once.
 func (s *Supervisor) Configure(ctx context.Context, id ID) {
 	s.mu.RLock()
 	var all []*runner
@@ -60,6 +61,14 @@ func (r *runner) configure(ctx context.Context) {
 	r.mu.RLock()
 	w, id := r.asked, r.seen.ID
 	r.mu.RUnlock()
+	if w == nil {
+		_ = r.do(ctx, func() error { // what is over or gone needs no settings
+			if r.inst.Status == Backoff && r.inst.Reason == DiskLimit { // which may be another one now
+				r.inst.RetryAt = now()
+			}
+			return nil
+		})
+	}
 	if w == nil || ctx.Err() != nil {
 		return
 	}

@@ -349,6 +349,31 @@ func TestADatabaseThatIsAwayIsWaitedFor(t *testing.T) {
 	})
 }
 
+// TestAFullFolderIsWaitedFor: somebody makes room in it, or raises the limit, and the number goes on.
+func TestAFullFolderIsWaitedFor(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		w.loop(id, Exit{Reason: DiskLimit}, 50)
+		w.worker(id).die(Exit{Reason: DiskLimit})
+		if got := w.want(id, Backoff, DiskLimit); time.Until(got.RetryAt) < maxRetry/2 {
+			t.Errorf("it is tried again in %v", time.Until(got.RetryAt))
+		}
+		// Other settings are a reason to try at once.
+		w.Configure(t.Context(), id)
+		w.want(id, Starting, DiskLimit)
+		time.Sleep(time.Second) // it waits for its turn
+		w.worker(id).say(Report{Status: Connected})
+		w.want(id, Connected, "")
+		// But not where that is not what keeps it down.
+		w.worker(id).die(Exit{Reason: WorkerCrashed})
+		was := w.want(id, Backoff, WorkerCrashed)
+		w.Configure(t.Context(), "")
+		if got := w.want(id, Backoff, WorkerCrashed); got.RetryAt != was.RetryAt {
+			t.Errorf("a crashed number is tried at %v instead of %v", got.RetryAt, was.RetryAt)
+		}
+	})
+}
+
 // TestLostDatabasesNeedAPerson is about a folder that is gone or not mounted. Whatever a person
 // or the next process asks for, nothing is made in its place.
 func TestLostDatabasesNeedAPerson(t *testing.T) {

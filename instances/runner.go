@@ -52,6 +52,7 @@ type runner struct {
 	leaving   bool        // the supervisor closes
 	stopAgain time.Time   // after a stop that did not succeed
 	ends      int         // in a row, unasked, without a stable time between them
+	crashes   int         // of them those that do not go on for ever
 	carried   Reason      // why the last worker ended, told until the number is well again
 	missed    []Change    // what the next worker has to tell of
 	timer     *time.Timer // for the next of all the times above

@@ -276,9 +276,12 @@ func (r *runner) fail(reason Reason) {
 // retry tries again after a while, or gives up when that was done too often.
 func (r *runner) retry(reason Reason) {
 	r.ends++
-	if r.ends >= crashBudget && !patient(reason) {
-		r.fail(givenUp(reason))
-		return
+	if !patient(reason) {
+		r.crashes++
+		if r.crashes >= crashBudget {
+			r.fail(givenUp(reason))
+			return
+		}
 	}
 	r.carried, r.queue = reason, true
 	r.inst.RetryAt = now().Add(delay(r.ends))

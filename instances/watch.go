@@ -181,7 +181,7 @@ func (r *runner) ended() {
 		return
 	}
 	if time.Since(began) >= stableAfter {
-		r.ends = 0
+		r.ends, r.crashes = 0, 0
 	}
 	r.crashed(exit)
 }
@@ -221,7 +221,7 @@ func (r *runner) tick() {
 func (r *runner) giveUp(why Reason, since time.Duration) {
 	r.log.Warn("worker is given up", "pid", r.inst.PID, "reason", why)
 	if time.Since(r.began)-since >= stableAfter {
-		r.ends = 0
+		r.ends, r.crashes = 0, 0
 	}
 	r.ill, r.restart = why, true
 }

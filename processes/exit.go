@@ -19,7 +19,7 @@ var meanings = map[control.ExitCode]instances.Exit{
 	control.ExitPortTaken:       {Reason: instances.PortTaken},
 	control.ExitMemoryLimit:     {Reason: instances.MemoryLimit},
 	control.ExitFilesLimit:      {Reason: instances.FilesLimit},
-	control.ExitDiskLimit:       {Reason: instances.DiskLimit, Final: true},
+	control.ExitDiskLimit:       {Reason: instances.DiskLimit},
 	control.ExitOutgrown:        {Reason: instances.NoNetwork},
 }
 

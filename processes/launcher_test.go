@@ -181,6 +181,7 @@ func TestExit(t *testing.T) {
 		"refused":          {do: send("end", "10"), want: instances.Exit{Reason: instances.DatabaseRefused}},
 		"damaged":          {do: send("end", "11"), want: instances.Exit{Reason: instances.DatabaseDamaged, Final: true}},
 		"newer":            {do: send("end", "12"), want: instances.Exit{Reason: instances.DatabaseNewer, Final: true}},
+		"folder full":      {do: send("end", "17"), want: instances.Exit{Reason: instances.DiskLimit}},
 		"locked":           {do: send("end", "13"), want: instances.Exit{Reason: instances.LockedByAnother}},
 	} {
 		t.Run(name, func(t *testing.T) {

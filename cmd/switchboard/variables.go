@@ -117,7 +117,7 @@ var ownVariables = []variable{
 		},
 	},
 	{
-		name: "WORKER_DISK_LIMIT", fallback: "10240", usage: "MiB that the folder of one number may have before it is stopped, 0 for no limit",
+		name: "WORKER_DISK_LIMIT", fallback: "10240", usage: "MiB that the folder of one number may have; above it, the number waits for room, 0 for no limit",
 		parse: func(c *config, value string) (err error) {
 			c.WorkerLimits.Disk, err = parseMebibytes(value, 1)
 			return err
