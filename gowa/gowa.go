@@ -44,6 +44,7 @@ type Number interface {
 	Groups
 	Newsletters
 	Calls
+	Voter
 	More
 	Stored
 }
@@ -109,7 +110,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes, storedRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes, storedRoutes, voteRoutes)
 }
 
 // answer adapts an operation.
