@@ -44,7 +44,6 @@ type Number interface {
 	Groups
 	Newsletters
 	Calls
-	Voter
 	More
 	Stored
 }
@@ -110,7 +109,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes, storedRoutes, voteRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes, storedRoutes)
 }
 
 // answer adapts an operation.

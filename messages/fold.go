@@ -3,6 +3,7 @@ package messages
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"time"
 
 	"switchboard/engine"
@@ -69,6 +70,19 @@ func react(ctx context.Context, tx *sql.Tx, msg Message) error {
 		ON CONFLICT ("chat", "id", "person") DO UPDATE SET "emoji" = excluded."emoji", "at" = excluded."at"
 		WHERE excluded."at" >= "reactions"."at"`,
 		msg.Chat, msg.Target, msg.Sender, msg.SenderLID, msg.FromMe, msg.Text, msg.At.UnixMilli())
+	return err
+}
+
+func vote(ctx context.Context, tx *sql.Tx, msg Message) error {
+	options, err := json.Marshal(cleanAll(msg.Votes))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO "votes" ("chat", "id", "voter", "voter_lid", "options", "at") VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT ("chat", "id", "voter") DO UPDATE SET "options" = excluded."options", "at" = excluded."at"
+		WHERE excluded."at" >= "votes"."at"`,
+		msg.Chat, msg.Target, msg.Sender, msg.SenderLID, string(options), msg.At.UnixMilli())
 	return err
 }
 

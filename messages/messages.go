@@ -47,7 +47,7 @@ type Message struct {
 
 	Media    *Media    // what there is to fetch; nil if nothing
 	Question *Question // of a poll
-	Votes    []string  // what a vote chose; none takes an earlier vote back, nil is not known
+	Votes    []string  // what a vote chose; none takes an earlier vote back
 
 	// Read only.
 	Name      string // of the sender, as the phone's address book has it, else as they call themselves

@@ -16,12 +16,13 @@ import (
 
 var (
 	messages = ours(archive.Main, migrations.Instance, "lease")
-	// Records of numbers and their settings move one by one, and the passwords of a database server stay there.
+	// Records of numbers and their settings move one by one, and the passwords of a database server stay there,
+	// as what tells the right secret key does.
 	// What signs a browser in is of no use in a backup: it would bring back what was revoked.
-	people = ours(archive.Control, migrations.Panel, "instances", "settings", "database_passwords",
+	people = ours(archive.Control, migrations.Panel, "instances", "settings", "database_passwords", "secret_key",
 		"sessions", "setup_links", "sign_in_links")
 	// When an installation moves, nobody needs to sign in again.
-	peopleAndSessions = ours(archive.Control, migrations.Panel, "instances", "settings", "database_passwords")
+	peopleAndSessions = ours(archive.Control, migrations.Panel, "instances", "settings", "database_passwords", "secret_key")
 
 	keys = keystore.Schema
 )

@@ -110,35 +110,3 @@ func (s *Store) RemoveEntries(ctx context.Context, upTo int64) error {
 	}
 	return nil
 }
-
-// KeepKey stores a sealed secret of this installation under a name, unless there is one
-// already, and returns the one that is stored.
-func (s *Store) KeepKey(ctx context.Context, name string, sealed []byte) ([]byte, error) {
-	if _, err := s.db.ExecContext(ctx,
-		`INSERT INTO "sealed_keys" ("name", "sealed") VALUES ($1, $2) ON CONFLICT ("name") DO NOTHING`, name, sealed); err != nil {
-		return nil, fmt.Errorf("keep key %s: %w", name, err)
-	}
-	var kept []byte
-	if err := s.db.QueryRowContext(ctx, `SELECT "sealed" FROM "sealed_keys" WHERE "name" = $1`, name).Scan(&kept); err != nil {
-		return nil, fmt.Errorf("read key %s: %w", name, err)
-	}
-	return kept, nil
-}
-
-// ReplaceKey stores a sealed secret of this installation in place of the one of that name.
-func (s *Store) ReplaceKey(ctx context.Context, name string, sealed []byte) error {
-	if _, err := s.db.ExecContext(ctx, `UPDATE "sealed_keys" SET "sealed" = $1 WHERE "name" = $2`, sealed, name); err != nil {
-		return fmt.Errorf("replace key %s: %w", name, err)
-	}
-	return nil
-}
-
-// SealedKey returns the sealed secret of that name, nil if there is none.
-func (s *Store) SealedKey(ctx context.Context, name string) ([]byte, error) {
-	var sealed []byte
-	err := s.db.QueryRowContext(ctx, `SELECT "sealed" FROM "sealed_keys" WHERE "name" = $1`, name).Scan(&sealed)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("read key %s: %w", name, err)
-	}
-	return sealed, nil
-}

@@ -9,7 +9,7 @@ import (
 )
 
 // sealedTables are those with secrets in them, and the column that names each.
-var sealedTables = [][2]string{{"database_passwords", "instance"}, {"settings", "scope"}, {"totp", "user_id"}, {"sealed_keys", "name"}}
+var sealedTables = [][2]string{{"database_passwords", "instance"}, {"settings", "scope"}, {"totp", "user_id"}, {"sealed_keys", "name"}, {"secret_key", "name"}}
 
 // Reseal replaces everything that is kept sealed by what reseal makes of it, all or nothing.
 func (s *Store) Reseal(ctx context.Context, reseal func(table, name string, sealed []byte) ([]byte, error)) error {

@@ -107,11 +107,7 @@ func (a *account) contents(ctx context.Context, p payload, msg messages.Message,
 		p["poll"] = payload{"question": q.Text, "options": q.Options, "max_answer": q.Selectable}
 	}
 	if msg.Kind == messages.Vote {
-		vote := payload{"poll_message_id": msg.Target}
-		if msg.Votes != nil { // otherwise nobody knows
-			vote["options"] = msg.Votes
-		}
-		p["poll_vote"] = vote
+		p["poll_vote"] = payload{"poll_message_id": msg.Target, "options": append([]string{}, msg.Votes...)}
 	}
 	otherContents(p, m)
 }

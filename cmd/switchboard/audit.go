@@ -30,8 +30,7 @@ func (s *storage) audit(ctx context.Context, log *slog.Logger) (*audit.Log, erro
 	if err != nil {
 		return nil, err
 	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
+	key := random()
 	fresh := box.Seal(key)
 	sealed, err := s.store.KeepKey(ctx, auditKeyName, fresh)
 	if err != nil {
@@ -46,6 +45,13 @@ func (s *storage) audit(ctx context.Context, log *slog.Logger) (*audit.Log, erro
 	}
 	record := audit.New(s.store, key, anchor, log)
 	return record, record.Rekeyed(ctx)
+}
+
+// random makes a key of 256 bits.
+func random() []byte {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return key
 }
 
 // record writes what a command did into the audit log.

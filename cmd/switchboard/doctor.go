@@ -194,6 +194,8 @@ func (d *examination) installation(ctx context.Context, c config) {
 	used, err := s.used(ctx)
 	if err == nil && used && s.key == "" {
 		d.fail("secret key", "the file %s is missing. Put it back from a backup; if it is lost, start once with --new-secret-key", filepath.Join(s.dir, secretKeyName))
+	} else if under, err := s.under(ctx, s.key); err == nil && !under {
+		d.failed("secret key", s.wrongKey())
 	}
 	if databases := d.server(ctx, c, s, all, false); databases != nil {
 		d.numbers(ctx, s, databases, all)

@@ -46,7 +46,7 @@ func openInstallation(ctx context.Context, c config, o opening) (_ *installation
 	}
 	in.undo.add(func() { _ = in.storage.Close() })
 	if o.alone {
-		unlock, err := in.storage.lock()
+		unlock, err := in.storage.lock(ctx)
 		if err != nil {
 			return nil, err
 		}

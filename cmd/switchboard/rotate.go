@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -12,6 +11,7 @@ import (
 
 	"switchboard/archive"
 	"switchboard/auth"
+	"switchboard/engine"
 	"switchboard/secrets"
 	"switchboard/settings"
 )
@@ -19,8 +19,7 @@ import (
 const (
 	nextKeyName  = secretKeyName + ".next" // of a rotation that is under way
 	nextSuffix   = ".next"                 // of a last backup under the next key
-	probePurpose = "probe"
-	probeName    = "probe" // a sealed key by which it is told which secret key the database is under
+	probePurpose = "probe"                 // of what tells the right secret key
 )
 
 // purposes of what the tables keep sealed. Names in sealed_keys have purposes of their own.
@@ -32,8 +31,10 @@ func purposeOf(table, name string) string {
 		return settings.Purpose
 	case "totp":
 		return auth.BoxPurpose
+	case "secret_key":
+		return probePurpose
 	}
-	return map[string]string{auditKeyName: auditPurpose, probeName: probePurpose}[name]
+	return map[string]string{auditKeyName: auditPurpose}[name]
 }
 
 // rotateKey puts a new secret key in place of the present one. Killed at any moment, the
@@ -57,7 +58,7 @@ func rotateKey(ctx context.Context, env environment, args []string) error {
 		return err
 	}
 	defer s.Close()
-	unlock, err := s.lock()
+	unlock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,9 +73,7 @@ func rotateKey(ctx context.Context, env environment, args []string) error {
 			return refuse("The new key is shorter than %d characters. Make one with: openssl rand -hex 32", minSecretKey)
 		}
 	} else {
-		random := make([]byte, 32)
-		_, _ = rand.Read(random) // never fails
-		next = hex.EncodeToString(random)
+		next = hex.EncodeToString(random())
 		if err := writeOnce(filepath.Join(s.dir, nextKeyName), next+"\n"); err != nil {
 			return refuse("The new key cannot be written: %s.", reasonOf(err))
 		}
@@ -97,13 +96,6 @@ func rotateKey(ctx context.Context, env environment, args []string) error {
 
 // rotate brings everything that is sealed from the present key under next.
 func (s *storage) rotate(ctx context.Context, next string) error {
-	probe, err := secrets.New(s.key, probePurpose)
-	if err != nil {
-		return err
-	}
-	if _, err := s.store.KeepKey(ctx, probeName, probe.Seal(nil)); err != nil {
-		return err
-	}
 	if err := s.recryptBackups(next); err != nil {
 		return err
 	}
@@ -122,7 +114,8 @@ func (s *storage) rotate(ctx context.Context, next string) error {
 		}
 		plain, err := from.Open(sealed)
 		if err != nil {
-			return nil, fmt.Errorf("%s of %s: %w", table, name, err)
+			// It came with a backup, or is from before the present key, and nobody could read it until now.
+			return sealed, nil //nolint:nilerr // the probe has told that the key is the right one
 		}
 		return to.Seal(plain), nil
 	})
@@ -147,7 +140,10 @@ func (s *storage) recryptBackups(next string) error {
 			return fmt.Errorf("encrypt %s with the new key: %w", filepath.Base(path), err)
 		}
 	}
-	return nil
+	if len(all) == 0 {
+		return nil
+	}
+	return engine.SyncFolder(filepath.Join(s.dir, "deleted"))
 }
 
 func deletedKey(secretKey string) (archive.Key, error) {
@@ -182,6 +178,12 @@ func (s *storage) settle(ctx context.Context) error {
 			return err
 		}
 		if under {
+			// A loss of power must not take back the new seals when the old key is gone.
+			if s.file != "" {
+				if err := engine.At(s.file).Sync(); err != nil {
+					return err
+				}
+			}
 			if err := os.Rename(nextPath, filepath.Join(s.dir, secretKeyName)); err != nil {
 				return refuse("The new key cannot take the place of the old one: %s.", reasonOf(err))
 			}
@@ -230,13 +232,18 @@ func opens(path string, key archive.Key) bool {
 
 // under tells whether the database is sealed with that secret key.
 func (s *storage) under(ctx context.Context, key string) (bool, error) {
-	box, err := secrets.New(key, probePurpose)
+	sealed, err := s.store.Probe(ctx)
+	purpose := probePurpose
+	if err == nil && sealed == nil { // it was last started before there was a probe
+		sealed, err = s.store.SealedKey(ctx, auditKeyName)
+		purpose = auditPurpose
+	}
+	if err != nil || sealed == nil {
+		return key == s.key, err // nothing is sealed yet
+	}
+	box, err := secrets.New(key, purpose)
 	if err != nil {
 		return false, err
-	}
-	sealed, err := s.store.SealedKey(ctx, probeName)
-	if err != nil || sealed == nil {
-		return key == s.key, err // no rotation has come as far as the database
 	}
 	_, err = box.Open(sealed)
 	return err == nil, nil
@@ -249,7 +256,7 @@ func (s *storage) finishRotation(ctx context.Context) error {
 	if err != nil || noKey != nil && len(left) == 0 {
 		return err
 	}
-	unlock, err := s.lock()
+	unlock, err := s.hold()
 	if err != nil {
 		return nil //nolint:nilerr // whoever holds the lock settles it
 	}

@@ -149,3 +149,76 @@ func TestRotationThatIsBrokenOff(t *testing.T) {
 		}
 	}
 }
+
+// A key that is not the right one is refused before anything is sealed with it, and does not stand in the right one's way.
+func TestWrongSecretKey(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t)
+	dir := filepath.Dir(w.dir)
+	write(t, w.dir, "next", strings.Repeat("n", 40))
+	wrong := []string{"SECRET_KEY=" + strings.Repeat("w", 40)}
+	before := tree(t, w.dir)
+	for _, args := range [][]string{
+		{"rotate-key", "--new-key-file", filepath.Join(w.dir, "next")},
+		{"token", "list"},
+		{"user", "add", "--email", "b@example.com", "--role", "viewer", "--password-stdin"},
+	} {
+		expectRefusal(t, runIn(t, dir, wrong, "a long password", args...), "not the one that this installation is sealed with")
+	}
+	if tree(t, w.dir) != before {
+		t.Error("something has changed")
+	}
+	expect(t, runIn(t, dir, wrong, "", "doctor"), 1, "not the one that this installation is sealed with")
+	w.sound("after a wrong key")
+	expect(t, runIn(t, dir, nil, "", "rotate-key"), 0, "new key")
+	w.sound("after the right key")
+}
+
+// Whoever waited for the lock while the key was rotated does not go on with the old one.
+func TestRotatedWhileSomebodyWaits(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t)
+	late := w.open()
+	defer late.Close()
+	expect(t, runIn(t, filepath.Dir(w.dir), nil, "", "rotate-key"), 0, "new key")
+	if unlock, err := late.lock(t.Context()); err == nil {
+		unlock()
+		t.Error("the old key was taken")
+	}
+	w.sound("after")
+}
+
+// Where the key is lost, people get in and numbers can be set up again.
+func TestNewSecretKey(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t)
+	must(t, os.Remove(filepath.Join(w.dir, secretKeyName)))
+	in, err := openInstallation(t.Context(), w.c, opening{alone: true, newKey: true})
+	must(t, err)
+	log, err := in.storage.audit(t.Context(), slog.New(slog.DiscardHandler))
+	must(t, err)
+	if n, err := log.Verify(t.Context()); n == 0 || err == nil || !strings.Contains(err.Error(), "All later ones are as they were written") {
+		t.Errorf("%d entries, %v", n, err)
+	}
+	in.release()
+	again, err := openInstallation(t.Context(), w.c, opening{alone: true})
+	must(t, err)
+	again.release()
+}
+
+// A backup comes with what was sealed under another key. That stays as it was, and is in nobody's way.
+func TestRotateAfterARestore(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t)
+	dir, other := filepath.Dir(w.dir), t.TempDir()
+	expect(t, runIn(t, dir, nil, chosen, "backup", "--out", "all.backup", "--passphrase-stdin"), 0)
+	expect(t, runIn(t, other, nil, chosen, "restore", "--in", filepath.Join(dir, "all.backup"), "--passphrase-stdin"), 0, "Restored Shop")
+	expect(t, runIn(t, other, nil, "", "rotate-key"), 0, "new key")
+	expect(t, runIn(t, other, nil, "", "user", "list"), 0, "owner@example.com")
+	expect(t, runIn(t, other, nil, "", "audit", "verify"), 1, "All later ones are as they were written")
+	// One of before a rotation takes back no key.
+	expect(t, runIn(t, dir, nil, "", "rotate-key"), 0, "new key")
+	expect(t, runIn(t, dir, nil, chosen, "restore", "--in", "all.backup", "--passphrase-stdin", "--replace"), 0, "Restored Shop")
+	expect(t, runIn(t, dir, nil, "", "rotate-key"), 0, "new key")
+	expect(t, runIn(t, dir, nil, "", "user", "list"), 0, "owner@example.com")
+}

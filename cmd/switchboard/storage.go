@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"switchboard/engine"
+	"switchboard/secrets"
 	"switchboard/store"
 )
 
@@ -66,10 +66,41 @@ func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
 			return nil, errors.Join(err, opened.Close())
 		}
 	}
-	if err := s.finishRotation(ctx); err != nil {
+	err = s.finishRotation(ctx)
+	if err == nil {
+		err = s.checkKey(ctx, newKey)
+	}
+	if err != nil {
 		return nil, errors.Join(err, opened.Close())
 	}
 	return s, nil
+}
+
+// checkKey makes sure that the secret key is the one that everything is sealed with: with another one, what is
+// sealed from now on could be read with neither. again takes it all the same, for when the right one is lost.
+func (s *storage) checkKey(ctx context.Context, again bool) error {
+	box, err := secrets.New(s.key, probePurpose)
+	if err != nil {
+		return err
+	}
+	under, err := s.under(ctx, s.key)
+	switch {
+	case err != nil:
+		return err
+	case under:
+		return s.store.KeepProbe(ctx, box.Seal(nil))
+	case !again:
+		return s.wrongKey()
+	}
+	// Nobody can read the settings any more, and numbers cannot start without theirs.
+	if err := s.store.ForgetSettings(ctx); err != nil {
+		return err
+	}
+	return s.store.ReplaceProbe(ctx, box.Seal(nil))
+}
+
+func (s *storage) wrongKey() error {
+	return refuse("The secret key is not the one that this installation is sealed with. Put that one back in SECRET_KEY, or in %s; if it is lost, start once with --new-secret-key, and enter again what was encrypted with it.", filepath.Join(s.dir, secretKeyName))
 }
 
 // findStorage looks at everything that can be wrong before the control database is opened,
@@ -174,14 +205,7 @@ func (s *storage) makeKey(ctx context.Context, again bool) error {
 			return refuse("The key file %s is missing. Put it back from a backup; if it is lost, start once with --new-secret-key, and enter again what was encrypted with it.", path)
 		}
 	}
-	if again { // nobody can read them any more, and numbers cannot start without theirs
-		if err := s.store.ForgetSettings(ctx); err != nil {
-			return err
-		}
-	}
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails
-	key := hex.EncodeToString(random)
+	key := hex.EncodeToString(random())
 	if err := writeOnce(path, key+"\n"); err != nil {
 		return refuse("The key file cannot be written: %s.", reasonOf(err))
 	}
@@ -202,7 +226,7 @@ func (s *storage) used(ctx context.Context) (bool, error) {
 	return len(people)+len(numbers) > 0, nil
 }
 
-// writeOnce writes a file that only this user may read, whole or not at all.
+// writeOnce writes a file that only this user may read, whole or not at all, and such that it outlasts a loss of power.
 func writeOnce(path, content string) error {
 	draft, err := os.CreateTemp(filepath.Dir(path), ".draft-*") // mode 0600
 	if err != nil {
@@ -215,13 +239,28 @@ func writeOnce(path, content string) error {
 	if err := errors.Join(err, draft.Close()); err != nil {
 		return err
 	}
-	return os.Rename(draft.Name(), path)
+	if err := os.Rename(draft.Name(), path); err != nil {
+		return err
+	}
+	return engine.SyncFolder(filepath.Dir(path))
 }
 
 // lock makes sure that one serve at a time works with a storage folder and, as far as it is
 // a file, a control database: two supervisors would fight over the same workers. The kernel
 // gives the locks back when the process ends.
-func (s *storage) lock() (release func(), err error) {
+func (s *storage) lock(ctx context.Context) (release func(), err error) {
+	if release, err = s.hold(); err != nil {
+		return nil, err
+	}
+	if err := s.checkKey(ctx, false); err != nil { // it may have been rotated by who had the lock
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// hold is lock for who settles which key counts.
+func (s *storage) hold() (release func(), err error) {
 	folder, err := flockSoon(filepath.Join(s.dir, serveLockName), os.O_CREATE, "STORAGE_DIR", "storage folder "+s.dir)
 	if err == nil {
 		// Only doctor reads it, and does without it.
