@@ -55,11 +55,13 @@ type Entry struct {
 
 // Query asks for entries, the newest first. Zero fields do not narrow it.
 type Query struct {
-	Text     string // somewhere in who, via, address, action, instance, target or detail
-	Instance string
-	From, To time.Time
-	Before   int64 // only entries with a smaller Seq
-	Limit    int
+	Text string // somewhere in who, via, address, action, instance, target or detail
+	// Actions and Instances are what else the text stands for: an entry that has one of these is found, too.
+	Actions, Instances []string
+	Instance           string
+	From, To           time.Time
+	Before             int64 // only entries with a smaller Seq
+	Limit              int
 }
 
 // Store keeps entries. Its methods are atomic and safe for concurrent use.

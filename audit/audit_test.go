@@ -200,13 +200,19 @@ func TestSearch(t *testing.T) {
 	w := newWorld(t)
 	w.Add(t.Context(), audit.Entry{Who: "ada@example.org", Action: "instances.start", Instance: "front_desk", Result: audit.OK})
 	w.Add(t.Context(), audit.Entry{Who: "bob@example.org", Action: "instances.stop", Instance: "back_office", Result: audit.OK})
-	for q, want := range map[audit.Query]int{
-		{}: 2, {Text: "ADA@"}: 1, {Text: "instances.st%"}: 0, {Text: "instances_st"}: 0, {Instance: "front_desk"}: 1, {Limit: 1}: 1,
-		{Before: 2}: 1, {From: time.Now().Add(time.Hour)}: 0, {To: time.Now().Add(time.Hour)}: 2, {Text: `\`}: 0,
+	for _, c := range []struct {
+		audit.Query
+		want int
+	}{
+		{audit.Query{}, 2}, {audit.Query{Text: "ADA@"}, 1}, {audit.Query{Text: "instances.st%"}, 0}, {audit.Query{Text: "instances_st"}, 0},
+		{audit.Query{Instance: "front_desk"}, 1}, {audit.Query{Limit: 1}, 1}, {audit.Query{Before: 2}, 1}, {audit.Query{Text: `\`}, 0},
+		{audit.Query{From: time.Now().Add(time.Hour)}, 0}, {audit.Query{To: time.Now().Add(time.Hour)}, 2},
+		{audit.Query{Text: "Stopped", Actions: []string{"instances.stop", "x"}}, 1}, {audit.Query{Text: "Desk", Instances: []string{"front_desk"}}, 1},
+		{audit.Query{Text: "Desk", Instances: []string{"front_desk", "back_office"}, Instance: "back_office", Before: 2}, 0},
 	} {
-		got, err := w.Entries(t.Context(), q)
-		if err != nil || len(got) != want {
-			t.Errorf("%+v: %d, %v; want %d", q, len(got), err, want)
+		got, err := w.Entries(t.Context(), c.Query)
+		if err != nil || len(got) != c.want {
+			t.Errorf("%+v: %d, %v; want %d", c.Query, len(got), err, c.want)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (l *Log) complete(e *Entry, r *http.Request, status int) bool {
 	}
 	pattern, params := route(r)
 	if !named || e.Action == Silent {
-		e.Action = action(r.Method, pattern)
+		e.Action = ActionOf(r.Method, pattern)
 		if strings.HasSuffix(pattern, "/*") { // it was refused before it came to its route
 			e.Action = strings.TrimPrefix(Named(strings.TrimPrefix(r.URL.Path, "/api/v1")), "number.")
 		}
@@ -119,8 +119,8 @@ func route(r *http.Request) (pattern string, params [][2]string) {
 	return c.RoutePattern(), params
 }
 
-// action names what a route does: "POST /instances/{id}/start" is "instances.start".
-func action(method, pattern string) string {
+// ActionOf names what a route does: "POST /instances/{id}/start" is "instances.start".
+func ActionOf(method, pattern string) string {
 	pattern = strings.TrimPrefix(pattern, "/api/v1")
 	words := strings.FieldsFunc(pattern, func(r rune) bool { return r == '/' })
 	last := len(words) - 1

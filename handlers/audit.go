@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"switchboard/audit"
@@ -13,10 +14,19 @@ import (
 
 const auditPage = 100
 
-// auditQuery is what the fields of the search say; a date that is none is left out.
-func auditQuery(r *http.Request) audit.Query {
+// auditQuery is what the fields of the search say; a date that is none is left out. Words that
+// only the page has, for actions and as names of numbers, are found as well.
+func (s *server) auditQuery(r *http.Request) audit.Query {
 	q := r.URL.Query()
 	out := audit.Query{Text: q.Get("q"), Instance: q.Get("instance")}
+	if out.Text != "" {
+		out.Actions = views.ActionsOf(out.Text)
+		for _, inst := range s.Instances.List(viewer(r)) {
+			if strings.Contains(strings.ToLower(inst.Name), strings.ToLower(out.Text)) {
+				out.Instances = append(out.Instances, string(inst.ID))
+			}
+		}
+	}
 	out.From, _ = time.Parse(time.DateOnly, q.Get("from"))
 	if to, err := time.Parse(time.DateOnly, q.Get("to")); err == nil {
 		out.To = to.AddDate(0, 0, 1) // the whole of that day
@@ -37,15 +47,30 @@ func (s *server) showAudit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := auditQuery(r)
+	q := s.auditQuery(r)
 	q.Limit = auditPage + 1
 	entries, err := log.Entries(r.Context(), q)
 	if err != nil {
 		return err
 	}
-	page := views.Audit{Entries: entries[:min(auditPage, len(entries))], Names: map[string]string{}, Query: r.URL.Query(), More: len(entries) > auditPage}
+	page := views.Audit{Entries: entries[:min(auditPage, len(entries))], Query: r.URL.Query(), More: len(entries) > auditPage,
+		Names: map[string]string{}, Targets: map[string]string{}}
 	for _, inst := range s.Instances.List(viewer(r)) {
 		page.Names[string(inst.ID)] = inst.Name
+	}
+	people, err := s.Auth.ListUsers(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		page.Targets[strconv.FormatInt(p.ID, 10)] = p.Email
+	}
+	groups, err := s.Auth.Groups(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		page.Targets[g.ID] = g.Name
 	}
 	if r.URL.Query().Has("verify") {
 		count, err := log.Verify(r.Context())
@@ -64,7 +89,7 @@ func (s *server) exportAudit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	audit.Of(r.Context()).Action = "audit.export"
-	entries, err := log.Entries(r.Context(), auditQuery(r))
+	entries, err := log.Entries(r.Context(), s.auditQuery(r))
 	if err != nil {
 		return err
 	}

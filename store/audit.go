@@ -68,8 +68,17 @@ func (s *Store) Entries(ctx context.Context, q audit.Query) ([]audit.Entry, erro
 		where = append(where, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
 	}
 	if q.Text != "" {
-		add(`LOWER("who" || ' ' || "via" || ' ' || "address" || ' ' || "action" || ' ' || "instance" || ' ' || "target" || ' ' || "detail" || ' ' || "result") LIKE ? ESCAPE '\'`,
-			"%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q.Text))+"%")
+		args = append(args, "%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q.Text))+"%")
+		either := []string{`LOWER("who" || ' ' || "via" || ' ' || "address" || ' ' || "action" || ' ' || "instance" || ' ' || "target" || ' ' || "detail" || ' ' || "result") LIKE $1 ESCAPE '\'`}
+		for _, action := range q.Actions {
+			args = append(args, action)
+			either = append(either, fmt.Sprintf(`"action" = $%d`, len(args)))
+		}
+		for _, id := range q.Instances {
+			args = append(args, id)
+			either = append(either, fmt.Sprintf(`"instance" = $%d`, len(args)))
+		}
+		where = append(where, "("+strings.Join(either, " OR ")+")")
 	}
 	if q.Instance != "" {
 		add(`"instance" = ?`, q.Instance)
