@@ -20,6 +20,7 @@ func (s *server) entered(w http.ResponseWriter, r *http.Request, err error, next
 		return nil
 	}
 	if err == nil {
+		s.flashCookie(w, "", -1) // a page that is still open in another tab may have said that the sign-in has ended
 		s.redirect(w, r, next)
 	}
 	return err

@@ -114,11 +114,18 @@ func (s *server) checkForm(next http.Handler) http.Handler {
 		case http.MethodGet, http.MethodHead, http.MethodOptions:
 		default:
 			if err := s.Auth.CheckCSRF(r); err != nil {
-				// A browser whose cookie has run out has no token either. The pages before the
-				// panel, whose forms anybody sends, say what is wrong with them.
-				if _, signedIn := auth.UserFrom(r.Context()); !signedIn && fault.KindOf(err) == fault.Forbidden && s.pageAt(r.Referer()) != "" && !before(r.URL.Path) {
+				// A browser whose cookie has run out has no token either, and one that signed in
+				// again has another. The pages before the panel, whose forms anybody sends, say
+				// what is wrong with them.
+				if fault.KindOf(err) != fault.Forbidden || s.pageAt(r.Referer()) == "" || before(r.URL.Path) {
+					return err
+				}
+				if _, signedIn := auth.UserFrom(r.Context()); !signedIn {
 					s.toLogin(w, r)
 					return nil
+				}
+				if held, failed := s.hold(w, r); held {
+					return failed
 				}
 				return err
 			}
@@ -160,8 +167,15 @@ func (s *server) requirePerson(next http.Handler) http.Handler {
 	})
 }
 
-// toLogin leads back to the page afterwards. Somebody who was at work is told what happened.
+// toLogin leads back to the page afterwards. Somebody who was at work is told what happened,
+// and keeps what was typed.
 func (s *server) toLogin(w http.ResponseWriter, r *http.Request) {
+	if held, err := s.hold(w, r); held {
+		if err != nil {
+			s.Log.ErrorContext(r.Context(), "page failed", "error", err)
+		}
+		return
+	}
 	path, next := "/login", r.URL.RequestURI()
 	switch {
 	case isFragment(r):

@@ -113,12 +113,12 @@ func TestSessionEndsWhileWatching(t *testing.T) {
 		t.Errorf("from a page to %q", got.header.Get("HX-Redirect"))
 	}
 	b.get(back).has(t, "Your sign-in has ended")
-	posted := form(page+"/rename", "name", "New", auth.CSRFField, b.csrf)
+	posted := form(page+"/start", auth.CSRFField, b.csrf)
 	posted.Header.Set("Referer", "http://panel.test"+page)
 	if got := b.do(posted); got.header.Get("Location") != back {
 		t.Errorf("from a form: %d to %q: %s", got.code, got.header.Get("Location"), got.body)
 	}
-	gone := form(page+"/rename", "name", "New", auth.CSRFField, b.csrf) // the browser has dropped the cookie
+	gone := form(page+"/start", auth.CSRFField, b.csrf) // the browser has dropped the cookie
 	gone.Header.Set("Referer", "http://panel.test"+page)
 	if got := s.browser().do(gone); got.header.Get("Location") != back {
 		t.Errorf("without a cookie: %d to %q: %s", got.code, got.header.Get("Location"), got.body)

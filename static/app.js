@@ -1,5 +1,6 @@
 // What neither HTML nor htmx can do: count seconds down, show times in the reader's own
-// zone, copy a text, ask for a passkey, let a toast go. Every page works without it.
+// zone, copy a text, ask for a passkey, let a toast go, keep a page that somebody types in.
+// Every page works without it.
 (() => {
   // The server's clock counts, however wrong this computer's may be.
   const skew = Number(document.documentElement.dataset.now) - Date.now();
@@ -112,6 +113,16 @@
   document.addEventListener("htmx:timeout", () => away(true));
   document.addEventListener("htmx:afterOnLoad", () => away(false));
   document.addEventListener("htmx:afterSettle", () => dress(document));
+
+  // A part of the page that finds the session ended leads to sign-in, but not somebody who types.
+  const typing = () => [...document.querySelectorAll("textarea, input:not([type=hidden], [type=checkbox], [type=radio])")]
+    .some((field) => field.value !== field.defaultValue);
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    const ended = xhr.status === 401 && requestConfig.verb === "get" && typing();
+    document.getElementById("ended").hidden = !ended;
+    if (ended) event.preventDefault();
+  });
 
   unfold();
   dress(document);

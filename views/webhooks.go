@@ -213,6 +213,14 @@ func answerWord(d webhooks.Delivery) string {
 	return number(d.Status) + " in " + number(d.Latency) + " ms"
 }
 
+// tries goes on where their number stands.
+func tries(n int) string {
+	if n == 1 {
+		return " try"
+	}
+	return " tries"
+}
+
 func triedWord(a webhooks.Attempt) string {
 	ms := number(int(a.Latency.Milliseconds())) + " ms"
 	switch {
