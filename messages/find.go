@@ -52,6 +52,20 @@ func (m *Messages) findOne(ctx context.Context, where string, args ...any) (Mess
 	return msg, nil
 }
 
+// SealedVotes returns the votes on a poll of which it is not known what they chose, with Raw.
+func (m *Messages) SealedVotes(ctx context.Context, chat, poll string) ([]Message, error) {
+	return engine.All(ctx, m.db, "read votes", func(r engine.Row) (Message, error) {
+		v, at := Message{Chat: clean(chat), Target: clean(poll), Kind: Vote, Sealed: true}, int64(0)
+		err := r.Scan(&v.ID, &v.Sender, &v.SenderLID, &v.SenderName, &v.FromMe, &at, &v.Raw)
+		v.At = moment(at)
+		return v, err
+		// CROSS JOIN keeps SQLite from reading the chat where there are none, as there mostly are.
+	}, `SELECT m."id", m."sender", m."sender_lid", m."sender_name", m."from_me", m."at", m."raw"
+		FROM "votes" AS v CROSS JOIN "messages" AS m
+		WHERE v."chat" = $1 AND v."id" = $2 AND v."options" = '' AND m."chat" = v."chat" AND m."sender" = v."voter"
+			AND m."kind" = 'vote' AND m."target" = v."id" AND m."at" = v."at"`, clean(chat), clean(poll))
+}
+
 // Unreadable returns the latest messages since a time that came and could not be read, limit at
 // most: their chats, ids and senders.
 func (m *Messages) Unreadable(ctx context.Context, since time.Time, limit int) ([]Message, error) {

@@ -73,10 +73,14 @@ func react(ctx context.Context, tx *sql.Tx, msg Message) error {
 	return err
 }
 
+// The options of one that is sealed are empty, until its poll comes.
 func vote(ctx context.Context, tx *sql.Tx, msg Message) error {
 	options, err := json.Marshal(cleanAll(msg.Votes))
 	if err != nil {
 		return err
+	}
+	if msg.Sealed {
+		options = nil
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO "votes" ("chat", "id", "voter", "voter_lid", "options", "at") VALUES ($1, $2, $3, $4, $5, $6)

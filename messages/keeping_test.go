@@ -190,6 +190,28 @@ func testPolls(t *testing.T, open opener) {
 	if want := []string{ben + ` ["no"]`, ann + " []"}; !slices.Equal(votes, want) || len(latest(t, m)) != 1 {
 		t.Errorf("got %q", votes)
 	}
+
+	// Votes on another poll come before it. One is taken for another by then.
+	sealed := func(id, voter string, second int) messages.Message {
+		v := about(id, "Q", messages.Vote, "", voter, second)
+		v.Sealed, v.Raw = true, []byte(id)
+		return v
+	}
+	save(t, m, sealed("5", ben, 5), sealed("6", ann, 6), sealed("7", ann, 7))
+	early, err := m.SealedVotes(t.Context(), ann, "Q")
+	must(t, err)
+	slices.SortFunc(early, func(a, b messages.Message) int { return a.At.Compare(b.At) })
+	if len(early) != 2 || early[0].ID != "5" || early[1].ID != "7" || string(early[1].Raw) != "7" || early[1].Sender != ann || !early[1].Sealed {
+		t.Fatalf("early are %+v", early)
+	}
+	early[1].Sealed, early[1].Votes = false, []string{"soup"}
+	later := incoming("Q", "Dinner?")
+	later.Kind, later.Question = messages.Poll, &messages.Question{Text: "Dinner?", Options: []string{"soup"}, Selectable: 1, Early: early[1:]}
+	save(t, m, later)
+	votes = values(t, db, `SELECT "voter" || ' ' || "options" FROM "votes" WHERE "chat" = $1 AND "id" = 'Q' ORDER BY "at"`, ann)
+	if want := []string{ben + " ", ann + ` ["soup"]`}; !slices.Equal(votes, want) {
+		t.Errorf("got %q", votes)
+	}
 }
 
 func testUnread(t *testing.T, open opener) {

@@ -48,6 +48,7 @@ type Message struct {
 	Media    *Media    // what there is to fetch; nil if nothing
 	Question *Question // of a poll
 	Votes    []string  // what a vote chose; none takes an earlier vote back
+	Sealed   bool      // … is not known yet, since its poll is not stored
 
 	// Read only.
 	Name      string // of the sender, as the phone's address book has it, else as they call themselves
@@ -72,7 +73,8 @@ type Reacted struct {
 type Question struct {
 	Text       string
 	Options    []string
-	Selectable int // how many may be chosen; 0: all
+	Selectable int       // how many may be chosen; 0: all
+	Early      []Message // votes that came before it, with what they chose
 }
 
 // Kind of a message in the words that the panel shows.

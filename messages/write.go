@@ -196,6 +196,11 @@ func saveParts(ctx context.Context, tx *sql.Tx, msg Message) error {
 		_, err = tx.ExecContext(ctx, `INSERT INTO "polls" ("chat", "id", "question", "options", "selectable")
 			VALUES ($1, $2, $3, $4, $5) ON CONFLICT ("chat", "id") DO NOTHING`,
 			msg.Chat, msg.ID, clean(q.Text), string(options), q.Selectable)
+		for _, early := range q.Early {
+			if err == nil {
+				err = vote(ctx, tx, early.cleaned())
+			}
+		}
 		return err
 	}
 	return nil

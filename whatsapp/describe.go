@@ -2,7 +2,6 @@ package whatsapp
 
 import (
 	"context"
-	"crypto/sha256"
 	"unicode/utf8"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -97,28 +96,4 @@ func contextOf(m *waE2E.Message) *waE2E.ContextInfo {
 		return true
 	})
 	return found
-}
-
-// votes returns the options that a vote chose. Those of a poll that is not stored cannot be
-// told by their names.
-func (s *Session) votes(ctx context.Context, a *account, e *events.Message, msg messages.Message) []string {
-	vote, err := a.client.DecryptPollVote(ctx, e)
-	if err != nil {
-		s.log.Warn("vote could not be decrypted", "error", scrub(err.Error()))
-		return nil
-	}
-	poll, err := s.messages.Message(ctx, msg.Chat, msg.Target)
-	if err != nil || poll.Question == nil {
-		return nil
-	}
-	var chosen []string
-	for _, option := range poll.Question.Options {
-		hash := sha256.Sum256([]byte(option))
-		for _, selected := range vote.GetSelectedOptions() {
-			if string(selected) == string(hash[:]) {
-				chosen = append(chosen, option)
-			}
-		}
-	}
-	return chosen
 }

@@ -89,7 +89,8 @@ func (s *Session) keep(a *account, evt any) error {
 		}
 		if msg, ok := s.translate(s.ctx, a, e); ok {
 			s.chooseMedia(&msg)
-			if err := s.messages.Save(s.ctx, msg, s.messageEvents(s.ctx, a, e, msg)...); err != nil {
+			told := append(s.messageEvents(s.ctx, a, e, msg), s.earlyEvents(s.ctx, a, e, msg)...)
+			if err := s.messages.Save(s.ctx, msg, told...); err != nil {
 				return err
 			}
 			if msg.Media != nil && msg.Media.State == messages.Waiting {

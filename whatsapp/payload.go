@@ -107,7 +107,11 @@ func (a *account) contents(ctx context.Context, p payload, msg messages.Message,
 		p["poll"] = payload{"question": q.Text, "options": q.Options, "max_answer": q.Selectable}
 	}
 	if msg.Kind == messages.Vote {
-		p["poll_vote"] = payload{"poll_message_id": msg.Target, "options": append([]string{}, msg.Votes...)}
+		vote := payload{"poll_message_id": msg.Target}
+		if !msg.Sealed {
+			vote["options"] = append([]string{}, msg.Votes...)
+		}
+		p["poll_vote"] = vote
 	}
 	otherContents(p, m)
 }

@@ -30,8 +30,11 @@ func (s *Session) translate(ctx context.Context, a *account, e *events.Message) 
 	msg.Admin = e.Info.Edit == types.EditAttributeAdminRevoke && e.Info.IsGroup
 	msg.ViewOnce = e.IsViewOnce
 	a.describe(ctx, &msg, m)
-	if kind == messages.Vote {
-		msg.Votes = s.votes(ctx, a, e, msg)
+	switch msg.Kind {
+	case messages.Vote:
+		s.vote(ctx, a, e, &msg)
+	case messages.Poll:
+		msg.Question.Early = s.earlyVotes(ctx, a, e, msg)
 	}
 	if raw, err := proto.Marshal(e.RawMessage); err != nil {
 		s.log.Warn("message cannot be kept as it came", "error", scrub(err.Error()))
