@@ -53,7 +53,11 @@ func Away(err error) bool {
 
 // why says in words what a failed connection means.
 func why(err error) string {
-	switch code := codeOf(err); {
+	var own pgconn.PgError
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		own = *e
+	}
+	switch code := own.Code; {
 	case strings.HasPrefix(code, "28"): // invalid authorization
 		return "refuses the login; check the user and the password in DB_URI"
 	case code == "3D000", code == "42501": // no such database, no privilege
@@ -62,6 +66,8 @@ func why(err error) string {
 		return "has no connection left; raise its max_connections, or stop some numbers"
 	case code == starting:
 		return "is starting or stopping; try again in a minute"
+	case code != "":
+		return "refuses the connection (" + own.Message + "); look at the parameters in DB_URI, and into the server's log"
 	}
 	var shown *tls.CertificateVerificationError
 	switch {
@@ -71,11 +77,4 @@ func why(err error) string {
 		return "speaks no TLS, which sslmode in DB_URI asks for; set it up there, or use sslmode=disable where nobody can listen"
 	}
 	return "does not answer; check that it runs, and the host and port in DB_URI"
-}
-
-func codeOf(err error) string {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.Code
-	}
-	return ""
 }

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strconv"
 	"strings"
@@ -74,7 +76,10 @@ func always(context.Context, stdlib.ShouldPingParams) bool { return true }
 // ParsePostgres reads a PostgreSQL URI. A URI without a database names the one that is
 // called like its user.
 func ParsePostgres(uri string) (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig(plain(uri))
+	config, err := pgx.ParseConfig(Plain(uri))
+	if file, unreadable := errors.AsType[*fs.PathError](err); unreadable {
+		return nil, fault.New(fault.Invalid, fmt.Sprintf("DB_URI names the file %s, which cannot be read; check the path, and that this user may read it.", file.Path))
+	}
 	if err != nil {
 		// The cause is left out: it repeats the URI.
 		return nil, fault.New(fault.Invalid,
@@ -93,9 +98,9 @@ func ParsePostgres(uri string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// plain rewrites the folder of a unix socket in the place of the host, as libpq takes it, to
+// Plain rewrites the folder of a unix socket in the place of the host, as libpq takes it, to
 // the form that Go's URLs know.
-func plain(uri string) string {
+func Plain(uri string) string {
 	scheme, rest, _ := strings.Cut(uri, "://")
 	before, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(before, "/")
@@ -122,7 +127,7 @@ func PostgresFor(uri, role, password, database string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := url.Parse(plain(uri))
+	u, err := url.Parse(Plain(uri))
 	if err != nil {
 		return "", fault.New(fault.Invalid, "DB_URI is no PostgreSQL address.")
 	}

@@ -38,11 +38,13 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &Store{db: db, engine: name}
 	if err := migrations.Up(ctx, db, name, migrations.Panel); err != nil {
+		err = s.unmigrated(ctx, err)
 		_ = db.Close()
 		return nil, err
 	}
-	return &Store{db: db, engine: name}, nil
+	return s, nil
 }
 
 // Connections is how many a Store has at most, where they are counted.
@@ -50,7 +52,7 @@ const Connections = 4
 
 // Look opens the control database for reading as it is, and changes nothing. A database that
 // has another schema than this program's is open all the same, as the versions tell: then
-// nothing but Close may be called. What cannot be opened is a fault, as with Open; that it does
+// nothing but Close and MayMakeTables may be called. What cannot be opened is a fault, as with Open; that it does
 // not exist yet is one that wraps fs.ErrNotExist.
 func Look(ctx context.Context, uri string) (s *Store, has, newest int64, err error) {
 	name, err := engine.Of(uri)

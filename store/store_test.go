@@ -1,10 +1,12 @@
 package store
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/isolation/pgtest"
 )
@@ -31,9 +33,10 @@ func TestPostgresThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	database := pgtest.New(t)
 	for words, uri := range map[string]string{
-		"does not answer":       "postgres://x:y@127.0.0.1:1/z?sslmode=disable",
-		"refuses the login":     strings.Replace(database.URI, ":test@", ":wrong@", 1),
-		"database of that name": strings.Replace(database.URI, "/"+database.Tag+"?", "/missing?", 1),
+		"does not answer":   "postgres://x:y@127.0.0.1:1/z?sslmode=disable",
+		"refuses the login": strings.Replace(database.URI, ":test@", ":wrong@", 1),
+		`unrecognized configuration parameter "bogus"`: database.URI + "&bogus=1",
+		"database of that name":                        strings.Replace(database.URI, "/"+database.Tag+"?", "/missing?", 1),
 	} {
 		_, err := Open(t.Context(), uri)
 		if fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.MessageOf(err), words) {
@@ -41,6 +44,32 @@ func TestPostgresThatCannotBeUsed(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), "wrong") {
 			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+	for change, words := range map[string]string{
+		`ALTER DATABASE "%s" OWNER TO postgres`: `may not make tables in the database %[1]s; let an administrator run: ALTER DATABASE "%[1]s" OWNER TO "%[1]s";`,
+		`ALTER SCHEMA public OWNER TO postgres`: `may not make tables in the schema public of the database %[1]s; let an administrator run there: GRANT USAGE, CREATE ON SCHEMA "public" TO "%[1]s";`,
+		`DROP SCHEMA public`:                    `The search_path of DB_URI, or the user's own, names no schema of the database %[1]s.`,
+	} {
+		database := pgtest.New(t)
+		super, err := engine.OpenPostgres(t.Context(), database.SuperURI, engine.Pool{Open: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := super.ExecContext(t.Context(), strings.ReplaceAll(change, "%s", database.Tag)); err != nil {
+			t.Fatal(err)
+		}
+		_ = super.Close()
+		want := fmt.Sprintf(words, database.Tag)
+		if _, err := Open(t.Context(), database.URI); fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.MessageOf(err), want) {
+			t.Errorf("%s: %v", change, err)
+		}
+		looked, _, _, err := Look(t.Context(), database.URI)
+		if err == nil {
+			err = looked.MayMakeTables(t.Context())
+		}
+		if !strings.Contains(fault.MessageOf(err), want) {
+			t.Errorf("after %s, a look says %v", change, err)
 		}
 	}
 }

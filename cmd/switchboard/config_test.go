@@ -74,6 +74,10 @@ func TestLayers(t *testing.T) {
 func TestAccepted(t *testing.T) {
 	key := strings.Repeat("0f", 32)
 	inEmptyFolder(t, "")
+	const socket = "postgres://u@%2Frun%2Fpostgresql:5433/panel"
+	if _, err := loadConfig("serve", []string{"--db-uri", socket}, with(nil), nil); err != nil || !strings.Contains(withoutPassword(socket), "u@") {
+		t.Errorf("a socket in the place of the host: %v, %s", err, withoutPassword(socket))
+	}
 	c, err := loadConfig("serve", nil, with(map[string]string{
 		"DB_URI": "postgresql://u:p%40ss@db.example:5433/panel?sslmode=disable", "APP_HOST": "::1", "APP_PORT": "0",
 		"APP_BASE_PATH": "/switch/board/", "APP_TRUSTED_PROXIES": "127.0.0.1, 10.1.2.3/8 ,",
@@ -111,6 +115,7 @@ func TestRefused(t *testing.T) {
 		"memory":                     {vars: map[string]string{"DB_URI": "file::memory:?cache=shared"}, want: "DB_URI names a database in memory"},
 		"a folder":                   {vars: map[string]string{"DB_URI": "file:storages/"}, want: "DB_URI names no file"},
 		"bad query":                  {vars: map[string]string{"DB_URI": "file:x.db?%zz"}, want: "DB_URI has a query that cannot be read"},
+		"no such certificate":        {vars: map[string]string{"DB_URI": "postgres://u:hunter2@host/db?sslrootcert=/none.pem"}, want: "DB_URI names the file /none.pem, which cannot be read"},
 		"unescaped password":         {vars: map[string]string{"DB_URI": "postgres://u:hunter2%@host/db"}, want: "DB_URI is no PostgreSQL address"},
 		"password in the arguments":  {args: []string{"--db-uri=postgres://u:hunter2@host/db"}, want: "--db-uri holds a password"},
 		"password behind ?":          {args: []string{"--db-uri=postgres://u@host/db?password=hunter2"}, want: "--db-uri holds a password"},

@@ -177,6 +177,10 @@ func (d *examination) installation(ctx context.Context, c config) {
 		d.fail("control database", "it was written by a newer version of Switchboard (schema %d, this program knows %d); install that version or a later one", has, newest)
 		return
 	case has == 0:
+		if err := looked.MayMakeTables(ctx); err != nil {
+			d.failed("control database", err)
+			return
+		}
 		d.ok("control database", "it can be reached, and is made ready by the first start")
 		d.server(ctx, c, s, nil, has == 0)
 		return

@@ -336,24 +336,25 @@ func checkWebhooks(v webhooks.Variables) error {
 // checkDatabaseURI looks at the form only.
 func checkDatabaseURI(value string) error {
 	name, err := engine.Of(value)
-	if err == nil && name == engine.SQLite {
+	switch {
+	case err != nil:
+	case name == engine.SQLite:
 		_, err = engine.ParseFile(value)
-	} else if _, bad := url.Parse(value); err == nil && bad != nil {
-		// The error repeats the address and so, perhaps, the password.
-		return fault.New(fault.Invalid, "DB_URI is no PostgreSQL address. Write postgres://USER@HOST/DATABASE, with special characters in a password percent-encoded.")
+	default:
+		_, err = engine.ParsePostgres(value)
 	}
 	return err
 }
 
 // hasPassword reports whether a database URI carries a password.
-func hasPassword(uri string) bool { return withoutPassword(uri) != uri }
+func hasPassword(uri string) bool { return withoutPassword(uri) != engine.Plain(uri) }
 
 // withoutPassword returns a database URI that may be printed.
 func withoutPassword(uri string) string {
 	if strings.HasPrefix(uri, "file:") {
 		return uri
 	}
-	u, err := url.Parse(uri)
+	u, err := url.Parse(engine.Plain(uri))
 	if err != nil {
 		return "(unreadable)"
 	}
