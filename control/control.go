@@ -80,6 +80,7 @@ const (
 	ExitMemoryLimit     ExitCode = 15 // it used more than Limits allow; so do the next two
 	ExitFilesLimit      ExitCode = 16
 	ExitDiskLimit       ExitCode = 17
+	ExitStorageFull     ExitCode = 19 // the disk is full
 	ExitOutgrown        ExitCode = 18 // no network, and its sandbox keeps it from new name servers
 )
 

@@ -90,7 +90,7 @@ func codeOf(err error) (int, string) {
 		return http.StatusTooManyRequests, "WA_REACHOUT_TIMELOCK"
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, "GATEWAY_TIMEOUT"
-	case errors.Is(err, whatsapp.ErrTrouble):
+	case errors.Is(err, whatsapp.ErrTrouble), errors.Is(err, whatsapp.ErrNoRoom):
 		return http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"
 	case errors.Is(err, egress.ErrRefused):
 		return http.StatusBadRequest, "VALIDATION_ERROR"

@@ -142,19 +142,21 @@ func TestSendMessageRefuses(t *testing.T) {
 func TestErrorsOfASend(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"400 VALIDATION_ERROR":      fault.InField("to", "No."),
-		"400 INVALID_JID":           fault.Wrap(fault.Invalid, "No.", whatsapp.ErrAddress),
-		"500 UPLOAD_MEDIA_ERROR":    fault.Wrap(fault.Unavailable, "No.", whatsapp.ErrUpload),
-		"413 VALIDATION_ERROR":      fault.New(fault.TooLarge, "No."),
-		"503 MEDIA_UNAVAILABLE":     fault.Wrap(fault.Unavailable, "No.", whatsapp.ErrMedia),
-		"409 CONFLICT":              fault.New(fault.Conflict, "No."),
-		"401 AUTHENTICATION_ERROR":  fault.New(fault.Unavailable, "No."),
-		"404 NOT_FOUND":             fault.New(fault.NotFound, "No."),
-		"429 WA_REACHOUT_TIMELOCK":  fault.Wrap(fault.Throttled, "No.", whatsapp.ErrReachOut),
-		"429 TOO_MANY_REQUESTS":     fault.New(fault.Throttled, "No."),
-		"500 INTERNAL_SERVER_ERROR": errors.New("dsn=secret"),
+		"400 VALIDATION_ERROR":                              fault.InField("to", "No."),
+		"400 INVALID_JID":                                   fault.Wrap(fault.Invalid, "No.", whatsapp.ErrAddress),
+		"500 UPLOAD_MEDIA_ERROR":                            fault.Wrap(fault.Unavailable, "No.", whatsapp.ErrUpload),
+		"413 VALIDATION_ERROR":                              fault.New(fault.TooLarge, "No."),
+		"503 MEDIA_UNAVAILABLE":                             fault.Wrap(fault.Unavailable, "No.", whatsapp.ErrMedia),
+		"409 CONFLICT":                                      fault.New(fault.Conflict, "No."),
+		"401 AUTHENTICATION_ERROR":                          fault.New(fault.Unavailable, "No."),
+		"404 NOT_FOUND":                                     fault.New(fault.NotFound, "No."),
+		"429 WA_REACHOUT_TIMELOCK":                          fault.Wrap(fault.Throttled, "No.", whatsapp.ErrReachOut),
+		"429 TOO_MANY_REQUESTS":                             fault.New(fault.Throttled, "No."),
+		"500 INTERNAL_SERVER_ERROR":                         errors.New("dsn=secret"),
+		"500 INTERNAL_SERVER_ERROR, since the disk is full": fault.Wrap(fault.Unavailable, "No room.", whatsapp.ErrNoRoom),
 	} {
 		status, out := call(t, &fakeNumber{err: err}, post("application/json", `{"phone":"491701234567","message":"x"}`))
+		want, _, _ := strings.Cut(want, ",")
 		if got := fmt.Sprint(status, " ", out.Code); got != want || strings.Contains(out.Message, "secret") {
 			t.Errorf("want %s: %s %+v", want, got, out)
 		}

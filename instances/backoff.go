@@ -27,7 +27,7 @@ func delay(ends int) time.Duration {
 
 // patient reports whether trying on is right however often it fails: the cause lies
 // outside and goes away without anybody touching the number.
-func patient(r Reason) bool { return r == DatabaseRefused || r == DiskLimit }
+func patient(r Reason) bool { return r == DatabaseRefused || r == DiskLimit || r == StorageFull }
 
 // givenUp is the reason of a number that ended too often for reason r: a crash loop when
 // its workers had begun to run.

@@ -189,7 +189,9 @@ var (
 			after: "Its messages here are kept. Once WhatsApp lets the account in again, pair it again."}},
 		Restricted: {TemporaryBan: {label: "Banned for a while"}, ReachOutLimit: {label: "No new chats"}},
 		Backoff: {DiskLimit: {label: "Folder full", tone: Bad,
-			after: "Have it given more room, and say in its settings how long messages and pictures are kept, so that it does not fill up again. As soon as there is room it starts by itself; until then WhatsApp keeps what arrives, for some weeks."}},
+			after: "Have it given more room, and say in its settings how long messages and pictures are kept, so that it does not fill up again. As soon as there is room it starts by itself; until then WhatsApp keeps what arrives, for some weeks."},
+			StorageFull: {label: "Disk full", tone: Bad,
+				after: "Make room on the disk where Switchboard keeps its data. Then the number starts by itself; until then WhatsApp keeps what arrives, for some weeks."}},
 		Failed: {
 			ProvisionFailed: {label: "Could not be set up", next: []Action{{DoStart, "Try again"}, {DoDelete, "Delete"}}},
 			DeleteFailed:    {label: "Could not be deleted", next: []Action{{DoDelete, "Delete again"}}},

@@ -90,6 +90,7 @@ func TestExplainSaysWhy(t *testing.T) {
 		{Connected, ReachOutLimit, "open conversations", Warning, Open},
 		{Connected, DatabaseAway, "not confirmed to WhatsApp until they are stored", Warning, Open},
 		{Connected, StorageFull, "Make room on the disk", Warning, Open},
+		{Backoff, StorageFull, "Make room on the disk", Bad, DoRestart},
 		{Backoff, WorkerKilled, "ended from outside. It is started again by itself", Warning, DoRestart},
 		{LoggedOut, LoggedOutByPhone, "phone removed", Bad, DoPair},
 		{Restricted, ReachOutLimit, "refuses new conversations", Bad, DoReconnect},

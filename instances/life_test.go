@@ -441,6 +441,24 @@ func TestAWorkerThatCannotBeStarted(t *testing.T) {
 	})
 }
 
+// A full disk is waited for, however long that takes.
+func TestAWorkerForWhichThereIsNoRoom(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.set(func() {
+			w.launching = func(context.Context) error { return fault.Wrap(fault.Unavailable, "No room.", ErrNoRoom) }
+		})
+		inst, err := w.Create(t.Context(), owner, New{Name: "A"})
+		w.ok(err)
+		w.want(inst.ID, Backoff, StorageFull)
+		time.Sleep(3 * time.Hour)
+		w.want(inst.ID, Backoff, StorageFull)
+		w.set(func() { w.launching = nil })
+		time.Sleep(maxRetry)
+		w.worker(inst.ID).say(Report{Status: Connected})
+		w.want(inst.ID, Connected, "")
+	})
+}
+
 func TestTheRecordIsWrittenLaterWhenTheStoreIsAway(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)

@@ -29,6 +29,9 @@ type Store interface {
 // back by themselves.
 var ErrLost = errors.New("databases lost")
 
+// ErrNoRoom says that a worker could not be started because the disk is full.
+var ErrNoRoom = errors.New("no room on the disk")
+
 // Databases makes and drops the two databases of an instance.
 type Databases interface {
 	// Names says what an instance's databases are called. It does no I/O.

@@ -148,9 +148,12 @@ func (r *runner) launch() {
 				r.leaveLine()
 				r.log.Error("worker not started", "error", err)
 				r.inst.LastLines, r.inst.Detail = nil, fault.MessageOf(err)
-				if errors.Is(err, ErrLost) {
+				switch {
+				case errors.Is(err, ErrLost):
 					r.fail(reason)
-				} else {
+				case errors.Is(err, ErrNoRoom):
+					r.retry(StorageFull)
+				default:
 					r.retry(reason)
 				}
 			}

@@ -20,6 +20,7 @@ var meanings = map[control.ExitCode]instances.Exit{
 	control.ExitMemoryLimit:     {Reason: instances.MemoryLimit},
 	control.ExitFilesLimit:      {Reason: instances.FilesLimit},
 	control.ExitDiskLimit:       {Reason: instances.DiskLimit},
+	control.ExitStorageFull:     {Reason: instances.StorageFull},
 	control.ExitOutgrown:        {Reason: instances.NoNetwork},
 }
 

@@ -92,6 +92,10 @@ func (l *Launcher) Launch(ctx context.Context, spec instances.Spec) (instances.W
 		}
 	}
 	w, err := l.start(ctx, spec, group)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil, fault.Wrap(fault.Unavailable, "The process of this number could not be started: there is no room left on the disk. Make room; then it starts by itself.",
+			fmt.Errorf("launch worker of %s: %w: %w", spec.ID, instances.ErrNoRoom, err))
+	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "The process of this number could not be started. The log of the panel says why.",
 			fmt.Errorf("launch worker of %s: %w", spec.ID, err))

@@ -182,6 +182,7 @@ func TestExit(t *testing.T) {
 		"damaged":          {do: send("end", "11"), want: instances.Exit{Reason: instances.DatabaseDamaged, Final: true}},
 		"newer":            {do: send("end", "12"), want: instances.Exit{Reason: instances.DatabaseNewer, Final: true}},
 		"folder full":      {do: send("end", "17"), want: instances.Exit{Reason: instances.DiskLimit}},
+		"disk full":        {do: send("end", "19"), want: instances.Exit{Reason: instances.StorageFull}},
 		"locked":           {do: send("end", "13"), want: instances.Exit{Reason: instances.LockedByAnother}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,6 +200,24 @@ func TestExit(t *testing.T) {
 				t.Errorf("no line %q in %q", c.line, got.Lines)
 			}
 		})
+	}
+}
+
+func TestLaunchOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	l := newLauncher(t)
+	dir, err := l.folder(testID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/full", filepath.Join(dir, recordName+".new")); err != nil { // every write to it finds no room
+		t.Fatal(err)
+	}
+	if _, err := l.Launch(t.Context(), spec(testID, "x")); !errors.Is(err, instances.ErrNoRoom) || !strings.Contains(fault.MessageOf(err), "no room left on the disk") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // Store is the control database. Its methods are safe for concurrent use.
 type Store struct {
-	db     *sql.DB
+	db     handle
 	engine string
 }
 
@@ -38,7 +38,7 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, engine: name}
+	s := &Store{db: handle{db}, engine: name}
 	if err := migrations.Up(ctx, db, name, migrations.Panel); err != nil {
 		err = s.unmigrated(ctx, err)
 		_ = db.Close()
@@ -75,7 +75,7 @@ func Look(ctx context.Context, uri string) (s *Store, has, newest int64, err err
 		_ = db.Close()
 		return nil, 0, 0, err
 	}
-	return &Store{db: db, engine: name}, has, newest, nil
+	return &Store{db: handle{db}, engine: name}, has, newest, nil
 }
 
 // Close closes the database.

@@ -246,14 +246,14 @@ func (s *Store) UseSignInLink(ctx context.Context, hash string, purpose auth.Lin
 func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return fmt.Errorf("begin transaction: %w", unwritable(err))
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	if err := do(tx); err != nil {
-		return err
+		return unwritable(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit transaction: %w", err)
+		return fmt.Errorf("commit transaction: %w", unwritable(err))
 	}
 	return nil
 }

@@ -17,6 +17,9 @@ import (
 // answerTimeout is how long WhatsApp may take to answer what a person waits for.
 const answerTimeout = 40 * time.Second
 
+// ErrNoRoom is wrapped by the fault about a disk that is full.
+var ErrNoRoom = errors.New("no room on the disk")
+
 // ErrTrouble is wrapped by the fault about a failure on WhatsApp's side.
 var ErrTrouble = errors.New("whatsapp has trouble")
 

@@ -111,7 +111,7 @@ func (s *Session) notSaved(err error) error {
 		return err
 	}
 	s.noteFull(true)
-	return fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", err)
+	return fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", errors.Join(ErrNoRoom, err))
 }
 
 // lasting is the context of a send, which its caller does not end once the message is stored.

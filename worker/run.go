@@ -203,6 +203,8 @@ func exitCode(err error) control.ExitCode {
 		return control.ExitDatabaseNewer
 	case errors.Is(err, isolation.ErrDamaged):
 		return control.ExitDatabaseDamaged
+	case engine.Full(err):
+		return control.ExitStorageFull
 	case fault.KindOf(err) == fault.Invalid:
 		return control.ExitUsage
 	}
