@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"io"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -21,12 +20,6 @@ type patient struct {
 	driver.Connector
 	pool Pool
 }
-
-// The pauses between two attempts to connect.
-const (
-	firstPause = 20 * time.Millisecond
-	maxPause   = time.Second
-)
 
 // Connect makes a connection; ctx bounds the waiting as well. A server that stays away is a
 // fault.Unavailable.
@@ -49,23 +42,20 @@ func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
 
 // connect tries until the server lets us in.
 func (p patient) connect(ctx, limited context.Context, leave func()) (driver.Conn, error) {
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		made, err := p.Connector.Connect(ctx)
-		if err == nil {
-			p.tell(false)
-			return p.admit(ctx, made, leave)
+	var made driver.Conn
+	err := Again(limited, Away, func() (err error) {
+		if made, err = p.Connector.Connect(ctx); err == nil || ctx.Err() == nil && Away(err) {
+			p.tell(err != nil)
 		}
-		if ctx.Err() != nil || !Away(err) {
-			return nil, err
-		}
-		p.tell(true)
-		// Spread, lest all who wait come back at once.
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-limited.Done():
-			return nil, p.tired(ctx, err)
-		}
+		return err
+	})
+	switch {
+	case err == nil:
+		return p.admit(ctx, made, leave)
+	case Away(err):
+		return nil, p.tired(ctx, err)
 	}
+	return nil, err
 }
 
 // tired is what becomes of err when the pool's patience has come to its end, or that of ctx.

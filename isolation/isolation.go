@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"switchboard/engine"
 	"switchboard/fault"
@@ -197,28 +196,12 @@ func (o Opener) Main(ctx context.Context, a instances.Access) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A server that goes away in between is waited for, as by whoever makes a connection.
-	limited, cancel := context.WithTimeout(ctx, ofWorker.Wait)
-	defer cancel()
-	for {
-		err := migrations.Up(ctx, db, a.Engine, migrations.Instance)
-		if err == nil {
-			return db, nil
-		}
-		if engine.Away(err) {
-			select {
-			case <-time.After(upAgain):
-				continue
-			case <-limited.Done():
-			}
-		}
+	if err := migrations.Up(ctx, db, a.Engine, migrations.Instance); err != nil {
 		_ = db.Close()
 		return nil, err
 	}
+	return db, nil
 }
-
-// upAgain is how long apart migrations that a server interrupted are tried.
-const upAgain = 100 * time.Millisecond
 
 // Keys is OpenKeys.
 func (o Opener) Keys(ctx context.Context, a instances.Access) (*sql.DB, string, error) {

@@ -396,44 +396,18 @@ func TestLostDatabaseOnTheServer(t *testing.T) {
 	}
 }
 
-// The server ends the connection of a worker that starts, in the middle of its look at the schema, as
-// when it is restarted. The worker goes on when it is back, and is not started once more.
-func TestAServerThatGoesAwayWhileAWorkerStarts(t *testing.T) {
+// The server ends a connection in the middle of making a number's databases, as when it is
+// restarted. They are made when it is back, and no person has to ask for it.
+func TestAServerThatGoesAwayWhileDatabasesAreMade(t *testing.T) {
 	t.Parallel()
 	place := newPostgres(t)
-	access := provisionAt(t, isolationtest.Open(t, place), place.ID("interrupted"))
-	other, err := sql.Open("pgx", access.Main)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	tx, err := other.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.ExecContext(t.Context(), `LOCK TABLE "`+migrations.Table+`" IN ACCESS EXCLUSIVE MODE`); err != nil {
-		t.Fatal(err)
-	}
-	opened := make(chan error, 1)
-	go func() {
-		db, err := isolation.OpenMain(t.Context(), access)
-		if err == nil {
-			err = db.Close()
-		}
-		opened <- err
-	}()
-	for ended := 0; ended == 0; {
-		err := tx.QueryRowContext(t.Context(), `SELECT count(pg_terminate_backend("pid")) FROM pg_locks
-			WHERE NOT "granted" AND "database" = (SELECT "oid" FROM pg_database WHERE "datname" = current_database())`).Scan(&ended)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := tx.Rollback(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-opened; err != nil {
+	databases := isolationtest.Open(t, place)
+	id := place.ID("interrupted")
+	access := provisionAt(t, databases, id)
+	if err := pgtest.Interrupt(t, access.Main, migrations.Table, func() error {
+		_, err := databases.Provision(t.Context(), id)
+		return err
+	}); err != nil {
 		t.Error(err)
 	}
 }

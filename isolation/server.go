@@ -139,15 +139,26 @@ func (s *server) provision(ctx context.Context, id instances.ID) (instances.Acce
 		return instances.Access{}, ctx.Err()
 	}
 	s.step(ctx, id, "provision")
-	access, err := s.complete(ctx, id)
-	if overtaken(err) {
+	var access instances.Access
+	err := again(ctx, func() (err error) {
 		access, err = s.complete(ctx, id)
-	}
+		if overtaken(err) {
+			access, err = s.complete(ctx, id)
+		}
+		return err
+	})
 	if err != nil {
 		return instances.Access{}, serverFault("The databases of this number cannot be made on the PostgreSQL server; the log tells why. Please try again.", err)
 	}
 	s.step(ctx, id, "migrated")
 	return access, nil
+}
+
+// again is engine.Again for what the manager does while the server may go away.
+func again(ctx context.Context, do func() error) error {
+	limited, cancel := context.WithTimeout(ctx, ofManager.Wait)
+	defer cancel()
+	return engine.Again(limited, engine.Away, do)
 }
 
 func (s *server) complete(ctx context.Context, id instances.ID) (instances.Access, error) {
@@ -314,7 +325,7 @@ func (s *server) migrate(ctx context.Context, access instances.Access) error {
 
 func (s *server) drop(ctx context.Context, id instances.ID) error {
 	s.step(ctx, id, "drop")
-	if err := s.dropAll(ctx, id); err != nil {
+	if err := again(ctx, func() error { return s.dropAll(ctx, id) }); err != nil {
 		return serverFault("The databases of this number cannot be removed from the PostgreSQL server; the log tells why. Please try again.", err)
 	}
 	s.step(ctx, id, "dropped")

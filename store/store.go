@@ -33,13 +33,16 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 	if name == engine.SQLite {
 		db, err = openFile(ctx, uri)
 	} else {
-		db, err = engine.OpenPostgres(ctx, uri, engine.Pool{Open: Connections, Idle: 30 * time.Second, Wait: 5 * time.Second})
+		db, err = engine.OpenPostgres(ctx, uri, ofServer)
 	}
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{db: handle{db}, engine: name}
-	if err := migrations.Up(ctx, db, name, migrations.Panel); err != nil {
+	// A server that goes away in between is waited for, as by whoever makes a connection.
+	limited, cancel := context.WithTimeout(ctx, ofServer.Wait)
+	defer cancel()
+	if err := engine.Again(limited, engine.Away, func() error { return migrations.Up(ctx, db, name, migrations.Panel) }); err != nil {
 		err = s.unmigrated(ctx, err)
 		_ = db.Close()
 		return nil, err
@@ -49,6 +52,9 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 
 // Connections is how many a Store has at most, where they are counted.
 const Connections = 4
+
+// ofServer is what a Store takes of a database server. Somebody waits for a page meanwhile.
+var ofServer = engine.Pool{Open: Connections, Idle: 30 * time.Second, Wait: 5 * time.Second}
 
 // Look opens the control database for reading as it is, and changes nothing. A database that
 // has another schema than this program's is open all the same, as the versions tell: then

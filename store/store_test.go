@@ -9,6 +9,7 @@ import (
 	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/isolation/pgtest"
+	"switchboard/migrations"
 )
 
 func newStore(t *testing.T) *Store {
@@ -71,6 +72,22 @@ func TestPostgresThatCannotBeUsed(t *testing.T) {
 		if !strings.Contains(fault.MessageOf(err), want) {
 			t.Errorf("after %s, a look says %v", change, err)
 		}
+	}
+}
+
+// The server ends a connection in the middle of the look at the schema, as when it is restarted.
+func TestAServerThatGoesAway(t *testing.T) {
+	t.Parallel()
+	uri := pgtest.New(t).URI
+	mustOpen(t, uri)
+	if err := pgtest.Interrupt(t, uri, migrations.Table, func() error {
+		s, err := Open(t.Context(), uri)
+		if err == nil {
+			err = s.Close()
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

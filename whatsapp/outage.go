@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"switchboard/engine"
@@ -24,20 +23,12 @@ const outage = 4 * time.Minute
 func persist(ctx context.Context, do func() error) error {
 	limited, cancel := context.WithTimeout(ctx, outage)
 	defer cancel()
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := do()
-		if errors.Is(err, lease.ErrLost) {
-			return fmt.Errorf("%w: %w", err, context.Canceled)
-		}
-		if err == nil || !engine.Away(err) && !engine.Full(err) && ctx.Err() == nil {
-			return err
-		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-limited.Done():
-			return fmt.Errorf("%w: %w", err, context.Canceled)
-		}
+	passes := func(err error) bool { return !errors.Is(err, lease.ErrLost) && (engine.Away(err) || engine.Full(err)) }
+	err := engine.Again(limited, passes, do)
+	if err != nil && (passes(err) || errors.Is(err, lease.ErrLost) || ctx.Err() != nil) {
+		return fmt.Errorf("%w: %w", err, context.Canceled)
 	}
+	return err
 }
 
 // persist is the function of that name, and has the report say when the disk is full.

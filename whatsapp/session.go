@@ -143,23 +143,18 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	}
 	s.set.Store(&o.Settings)
 	s.network.goThrough(o.Settings.Proxy)
-	// A server that goes away while a process starts is waited for, as later.
-	if err := persist(ctx, func() error { return s.store.Upgrade(ctx) }); errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) {
+	if err := s.store.Upgrade(ctx); errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) {
 		return nil, fault.Wrap(fault.Unavailable,
 			"The keys of this number were written by a newer version of Switchboard. Update Switchboard to go on.", errors.Join(ErrNewer, err))
 	} else if err != nil {
 		return nil, fault.Wrap(fault.Unavailable,
 			"The keys database of this number cannot be prepared. Look into the number's log.", err)
 	}
-	var device *store.Device
-	err := persist(ctx, func() (err error) {
-		device, err = s.store.GetFirstDevice(ctx)
-		return err
-	})
+	device, err := s.store.GetFirstDevice(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the linked device: %w", err)
 	}
-	if err := persist(ctx, func() error { return s.messages.FailQueued(ctx) }); err != nil {
+	if err := s.messages.FailQueued(ctx); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"switchboard/bucket"
 	"switchboard/control"
@@ -71,6 +72,24 @@ func (h handles) keepLease(ctx context.Context, end func(), log *slog.Logger) (l
 			return nil
 		}
 	}
+}
+
+// startTime is how long a worker tries to open its databases, which is less than the panel waits
+// for its first word.
+const startTime = 25 * time.Second
+
+// openSoon is open, from the beginning if a database server goes away in between.
+func openSoon(ctx context.Context, doc control.StartDocument, boot []byte, guard *guard, log *slog.Logger) (db handles, session *whatsapp.Session, err error) {
+	limited, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	err = engine.Again(limited, engine.Away, func() (err error) {
+		db, session, err = open(limited, doc, boot, guard, log)
+		return err
+	})
+	if fault.KindOf(err) == fault.Internal && limited.Err() != nil && ctx.Err() == nil {
+		err = fault.Wrap(fault.Unavailable, "The databases of this number did not open in time; check that the disk or the database server is not too slow.", err)
+	}
+	return db, session, err
 }
 
 func open(ctx context.Context, doc control.StartDocument, boot []byte, guard *guard, log *slog.Logger) (db handles, _ *whatsapp.Session, err error) {

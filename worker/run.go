@@ -90,7 +90,7 @@ func run(ctx context.Context, doc control.StartDocument, version string, boot []
 	}
 	defer port.Close()
 
-	db, session, err := open(ctx, doc, boot, guard, log)
+	db, session, err := openSoon(ctx, doc, boot, guard, log)
 	if err != nil {
 		return exitCode(err), err
 	}

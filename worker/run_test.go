@@ -26,6 +26,7 @@ import (
 	"switchboard/freeport"
 	"switchboard/instances"
 	"switchboard/isolation"
+	"switchboard/isolation/pgtest"
 	"switchboard/migrations"
 	"switchboard/webhooks"
 	"switchboard/worker"
@@ -73,7 +74,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(int(beWorker(os.Args[2:])))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	pgtest.Stop()
+	os.Exit(code)
 }
 
 // beWorker does what the program does as a worker, and beside it what probes ask for.
