@@ -44,7 +44,7 @@ func Away(err error) bool {
 		return true
 	case errors.As(err, &number):
 		switch number {
-		case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.ENOENT, syscall.EHOSTUNREACH, syscall.ENETUNREACH:
+		case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.EHOSTUNREACH, syscall.ENETUNREACH:
 			return true
 		}
 	}

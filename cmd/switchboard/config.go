@@ -126,9 +126,16 @@ func (c config) LogValue() slog.Value {
 
 // refusal is an error that ends the program with exit code 2 before it has changed
 // anything: its use or its configuration is wrong. Each fault is one line.
-type refusal struct{ faults []string }
+type refusal struct {
+	faults []string
+	cause  error // may be nil
+}
 
 func (r *refusal) Error() string { return strings.Join(r.faults, "\n") }
+func (r *refusal) Unwrap() error { return r.cause }
+
+// refuseFor is the refusal that err leads to.
+func refuseFor(err error) error { return &refusal{faults: []string{sentence(err)}, cause: err} }
 
 func refuse(format string, args ...any) error {
 	return &refusal{faults: []string{fmt.Sprintf(format, args...)}}

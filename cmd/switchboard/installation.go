@@ -58,7 +58,7 @@ func openInstallation(ctx context.Context, c config, o opening) (_ *installation
 	}
 	databases, err := isolation.Open(ctx, c.DBURI, in.storage.dir, isolation.WithLog(cmp.Or(o.log, slog.New(slog.DiscardHandler))), isolation.WithVault(in.storage.store, box))
 	if err != nil {
-		return nil, &refusal{faults: []string{sentence(err)}}
+		return nil, refuseFor(err)
 	}
 	in.undo.add(func() { _ = databases.Close() })
 	keeper, err := settingsKeeper(ctx, in.storage)

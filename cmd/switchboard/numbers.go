@@ -51,7 +51,7 @@ func openNumbers(ctx context.Context, env environment, c config, o opening) (_ *
 	}
 	importer, err := legacy.Open(c.DBURI, in.Dir, in.Store)
 	if err != nil {
-		return nil, &refusal{faults: []string{sentence(err)}}
+		return nil, refuseFor(err)
 	}
 	kept, err := deletedNumbers(in.storage, c.KeepDeleted)
 	if err != nil {

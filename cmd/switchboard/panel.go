@@ -15,6 +15,7 @@ import (
 
 	"switchboard/audit"
 	"switchboard/auth"
+	"switchboard/engine"
 	"switchboard/handlers"
 	"switchboard/handlers/api"
 	"switchboard/handlers/gateway"
@@ -51,8 +52,8 @@ type panelOptions struct {
 	log      *slog.Logger
 }
 
-// openPanel puts the panel together. Whatever can be wrong with the configuration is a
-// refusal, and found before anything is made on disk. Close has to be called afterwards.
+// openPanel puts the panel together, waiting for a database server that is away. Whatever can be
+// wrong with the configuration is a refusal, and found before anything is made on disk. Close has to be called afterwards.
 func openPanel(ctx context.Context, env environment, c config, o panelOptions) (_ *panel, err error) {
 	listener, err := listen(c)
 	if err != nil {
@@ -67,13 +68,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err := checkFree(c); err != nil {
 		return nil, err
 	}
-	if p.numbers, err = openNumbers(ctx, env, c, opening{alone: true, newKey: o.newKey, log: o.log}); err != nil {
-		return nil, err
-	}
-	if err := c.Webhooks.Set(ctx, p.Settings); err != nil {
-		return nil, err
-	}
-	if p.record, err = p.storage.audit(ctx, o.log); err != nil {
+	if err := awaitDatabase(ctx, env, o.log, func() error { return p.openNumbers(ctx, env, c, o) }); err != nil {
 		return nil, err
 	}
 	seeds, err := secrets.New(p.storage.key, auth.BoxPurpose)
@@ -112,6 +107,36 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	}
 	p.server.RegisterOnShutdown(func() { close(closing) })
 	return p, nil
+}
+
+// openNumbers opens what is in the control database, or leaves nothing of it open.
+func (p *panel) openNumbers(ctx context.Context, env environment, c config, o panelOptions) (err error) {
+	if p.numbers, err = openNumbers(ctx, env, c, opening{alone: true, newKey: o.newKey, log: o.log}); err != nil {
+		return err
+	}
+	if err = c.Webhooks.Set(ctx, p.Settings); err == nil {
+		p.record, err = p.storage.audit(ctx, o.log)
+	}
+	if err != nil {
+		p.release()
+		p.numbers = nil
+	}
+	return err
+}
+
+// awaitDatabase does what needs the database server. While that is away it is waited for, until
+// ctx ends: a machine that was switched on may start it later. People are told once.
+func awaitDatabase(ctx context.Context, env environment, log *slog.Logger, do func() error) error {
+	told := false
+	return engine.Again(ctx, engine.Away, func() error {
+		err := do()
+		if engine.Away(err) && ctx.Err() == nil && !told {
+			told = true
+			log.Warn("database server is away and is waited for", "error", err)
+			fmt.Fprintln(env.stdout, sentence(err), "Switchboard waits for it.")
+		}
+		return err
+	})
 }
 
 // handler answers whatever comes to the panel's port. Streams end when closing is closed.

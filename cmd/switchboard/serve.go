@@ -32,6 +32,9 @@ func servePanel(ctx context.Context, env environment, args []string) (reload boo
 	stopping := stopOrReload(ctx, log)
 	p, err := openPanel(stopping.first, env, c, panelOptions{newKey: newKey, log: log})
 	if err != nil {
+		if stopping.first.Err() != nil { // while it waited for the database
+			return stopping.reload.Load(), nil
+		}
 		return false, err
 	}
 	defer p.Close()

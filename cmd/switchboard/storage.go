@@ -57,7 +57,7 @@ func openStorage(ctx context.Context, c config, newKey bool) (*storage, error) {
 	opened, err := store.Open(ctx, c.DBURI)
 	if err != nil {
 		undo()
-		return nil, &refusal{faults: []string{sentence(err)}}
+		return nil, refuseFor(err)
 	}
 	s.store = opened
 	if key == "" {
