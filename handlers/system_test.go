@@ -244,3 +244,14 @@ func TestRestoreOfANumber(t *testing.T) {
 	system.away = fault.New(fault.Conflict, "The number is still here.")
 	b.upload("/system/restore", "abc", auth.CSRFField, b.csrf, "passphrase", "p", "number", "n").has(t, "The number is still here.")
 }
+
+// What comes after the file is not read before the restore.
+func TestRestoreFormEndsWithItsFile(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).signedIn(auth.Owner)
+	_, form, _ := strings.Cut(b.get("/system").body, `data-testid="restore-form"`)
+	form, _, _ = strings.Cut(form, "</form>")
+	if _, after, found := strings.Cut(form, `name="backup"`); !found || strings.Contains(after, " name=") || !strings.Contains(form, `name="without_media"`) {
+		t.Errorf("the form is\n%s", form)
+	}
+}

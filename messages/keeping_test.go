@@ -541,6 +541,16 @@ func testGroups(t *testing.T, open opener) {
 	if got := values(t, db, `SELECT "jid" FROM "contacts" WHERE "lid" = '77@lid'`); !slices.Equal(got, []string{ann}) {
 		t.Errorf("a member's addresses are no pair: %q", got)
 	}
+	said := incoming("A", "at eight")
+	said.Chat = group
+	save(t, m, said, incoming("B", "to you alone"))
+	latest, err := m.Latest(t.Context(), 2)
+	must(t, err)
+	for _, msg := range latest {
+		if want := map[string]string{"A": "Friends"}[msg.ID]; msg.ChatName != want {
+			t.Errorf("%s is in a chat called %q", msg.ID, msg.ChatName)
+		}
+	}
 }
 
 func testCalls(t *testing.T, open opener) {

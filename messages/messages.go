@@ -52,6 +52,7 @@ type Message struct {
 
 	// Read only.
 	Name      string // of the sender, as the phone's address book has it, else as they call themselves
+	ChatName  string // of a group or channel, "" where it is not known
 	Starred   bool
 	EditedAt  time.Time // zero: never
 	RevokedAt time.Time // taken back by its sender or by an administrator

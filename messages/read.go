@@ -34,6 +34,7 @@ const messageColumns = `m."chat", m."id", m."sender", m."sender_lid", m."sender_
 	m."status", m."reason", m."quoted", m."quoted_sender", m."quoted_text", m."mentions", m."forwarded", m."view_once", m."starred",
 	m."edited_at", m."revoked_at", m."seq",
 	coalesce(nullif(p."name", ''), nullif(p."push_name", ''), nullif(p."business_name", ''), m."sender_name"),
+	coalesce((SELECT h."name" FROM "chats" h WHERE h."jid" = m."chat"), ''),
 	l."video", l."ended_at", l."outcome", ` + mediaColumns
 
 // Latest returns up to limit messages, newest first, without Raw and with texts of bounded
@@ -199,7 +200,7 @@ func (m *Messages) rows(ctx context.Context, query string, args ...any) ([]Messa
 		err = r.Scan(append([]any{
 			&msg.Text, &msg.Chat, &msg.ID, &msg.Sender, &msg.SenderLID, &msg.SenderName, &msg.FromMe, &msg.Kind, &msg.Target, &at,
 			&msg.Status, &msg.Reason, &msg.Quoted, &msg.QuotedSender, &msg.QuotedText, &mentions, &msg.Forwarded, &msg.ViewOnce, &msg.Starred,
-			&edited, &revoked, &seq, &msg.Name, &video, &ended, &outcome,
+			&edited, &revoked, &seq, &msg.Name, &msg.ChatName, &video, &ended, &outcome,
 		}, media.places()...)...)
 		if err != nil {
 			return msg, err

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -291,7 +292,7 @@ func anchor(s instances.Status) string {
 
 // other is the other side of a message as a person would call it.
 func other(m messages.Message) string {
-	name := who(m.Chat)
+	name := cmp.Or(m.ChatName, who(m.Chat))
 	if m.FromMe {
 		return "To " + name
 	}
