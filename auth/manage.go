@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"switchboard/audit"
 	"switchboard/fault"
 	"switchboard/instances"
 )
@@ -52,6 +53,7 @@ func (a *Auth) Invite(ctx context.Context, by User, in NewUser, g Grant) (u User
 	if u, err = a.AddUser(ctx, in); err != nil {
 		return User{}, "", err
 	}
+	audit.Of(ctx).Target = u.Email + " " + string(u.Role)
 	if err := a.store.SetGrant(ctx, u.ID, g); err != nil {
 		return User{}, "", unavailable(err)
 	}
@@ -194,6 +196,7 @@ func (a *Auth) SaveGroup(ctx context.Context, by User, g Group) (Group, error) {
 	fresh := g.ID == ""
 	if fresh {
 		g.ID = newID()
+		audit.Of(ctx).Target = g.Name
 	}
 	return g, unavailable(a.store.SaveGroup(ctx, g, fresh))
 }

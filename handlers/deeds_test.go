@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,7 +51,10 @@ func TestAuditPageSpeaksToPeople(t *testing.T) {
 	b.post("/instances/" + string(known) + "/stop")
 	b.post("/instances/"+string(known)+"/rename", "name", "")
 	b.post("/people", "email", "grace@example.org", "role", "viewer")
+	b.post("/groups", "name", "Night shift")
+	b.post("/people/"+strconv.FormatInt(s.owner, 10), "email", "")
 	b.get("/audit/export?format=csv")
+	b.get("/audit").has(t, "grace@example.org viewer", "Night shift", "Tried to change a person")
 	b.get("/audit").has(t, "Stopped a number", "Tried to rename a number", "Did not work", "Invited a person", "Downloaded the audit log", `title="instances.stop"`)
 	found := b.get("/audit?q=stopped+a+Number")
 	found.has(t, "Stopped a number")
