@@ -13,6 +13,7 @@ import (
 // hidden, or is for the ear only may be.
 const sticksOut = `(() => {
 	for (const d of document.querySelectorAll("details")) d.open = true;
+	document.querySelector("main").append(Object.assign(document.createElement("p"), {textContent: "x".repeat(200)})); // such as an address in a notice
 	const width = document.documentElement.clientWidth;
 	const found = [...document.querySelectorAll("body *")].filter(e =>
 		!e.closest(".sr-only, [hidden], .truncate, thead, pre, nav") && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().right > width + 1);

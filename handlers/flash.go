@@ -36,7 +36,7 @@ var flashes = map[string]views.Flash{
 	"webhook-gone":   {Text: "The webhook was deleted. What waited for it was given up."},
 	"webhook-tried":  {Text: "It is being tried now."},
 	"resent":         {Text: "They are being sent again."},
-	"nothing-chosen": {Text: "Choose what to send again first."},
+	"nothing-chosen": {Bad: true, Text: "Choose what to send again first."},
 	"send-cancelled": {Text: "It was taken back. It is not sent."},
 	acted:            {},
 }

@@ -45,6 +45,8 @@ func TestHabitsPage(t *testing.T) {
 		t.Errorf("%d %s", refused.code, refused.body)
 	}
 	post("xx", "").has(t, "not the two-letter code")
+	post("Germany", "").has(t, "not the two-letter code", `value="Germany"`)
+	b.get(page+"/settings").lacks(t, `maxlength="2"`) // which would make Georgia of Germany
 	if set, _ = s.settings.Get(t.Context(), known); set.Habits() != want {
 		t.Error("a refused form changed something")
 	}

@@ -173,7 +173,7 @@ func ShowBucket(b Bucket) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<p class=\"text-sm text-soft\">MinIO and most stores of one's own want that; Amazon does not.</p></div><div id=\"bucket-result\" class=\"empty:hidden\" aria-live=\"polite\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<p class=\"text-sm text-soft\">MinIO and most stores of one's own want that; Amazon does not.</p></div><div id=\"bucket-result\" class=\"space-y-2 empty:hidden\" aria-live=\"polite\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

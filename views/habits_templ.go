@@ -342,7 +342,7 @@ func ShowHabits(inst instances.Instance, f Form) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = Field(f, Input{ID: "region", Name: "region", Label: "Country for numbers without a country code", TestID: "region", Autocomplete: "off", MaxLength: 2, Hint: "Two letters, such as DE or BR. Empty: every number needs its country code."}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(f, Input{ID: "region", Name: "region", Label: "Country for numbers without a country code", TestID: "region", Autocomplete: "off", Hint: "Two letters, such as DE for Germany or BR for Brazil. Empty: every number needs its country code."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

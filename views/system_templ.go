@@ -189,7 +189,7 @@ func databases(d Databases) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fact("… of these, numbers'", number(c.OfNumbers), "connections-numbers").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fact("Of these, by the numbers", number(c.OfNumbers), "connections-numbers").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -519,7 +519,7 @@ func restoreForm(f Form) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "><summary class=\"unfolds text-sm font-medium\" data-testid=\"restore-more\">Another name, one of several numbers, without pictures</summary><div class=\"mt-4 space-y-6\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "><summary class=\"unfolds text-sm font-medium\" data-testid=\"restore-more\">More choices</summary><div class=\"mt-4 space-y-6\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
