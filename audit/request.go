@@ -71,7 +71,7 @@ func (l *Log) complete(e *Entry, r *http.Request, status int) bool {
 	if !named || e.Action == Silent {
 		e.Action = ActionOf(r.Method, pattern)
 		if strings.HasSuffix(pattern, "/*") { // it was refused before it came to its route
-			e.Action = strings.TrimPrefix(Named(strings.TrimPrefix(r.URL.Path, "/api/v1")), "number.")
+			e.Action = e.asked(r.Method, strings.TrimPrefix(r.URL.Path, "/api/v1"))
 		}
 	}
 	if e.Action == "" {
@@ -92,6 +92,20 @@ func (l *Log) complete(e *Entry, r *http.Request, status int) bool {
 		e.Detail = "status " + strconv.Itoa(status)
 	}
 	return true
+}
+
+// asked names what a request would have done, by its path, and notes the number that is named there.
+func (e *Entry) asked(method, path string) string {
+	below, ofNumber := strings.CutPrefix(path, "/instances/")
+	if !ofNumber {
+		return strings.TrimPrefix(Named(path), "number.")
+	}
+	e.Instance, below, _ = strings.Cut(below, "/")
+	below = strings.TrimPrefix(below, "api/")
+	if below == "" {
+		return ActionOf(method, "/instances/{id}")
+	}
+	return "instances" + strings.TrimPrefix(Named(below), "number")
 }
 
 func safe(method string) bool {

@@ -143,6 +143,9 @@ func TestWhatProgramsDoIsRecorded(t *testing.T) {
 	ask(owner, "GET", "/api/v1/instances/"+string(known)+"/api/app/reconnect")
 	ask(owner, "POST", "/api/v1/instances/"+string(known)+"/stop")
 	ask(reader, "POST", "/gowa/send/message")
+	ask(reader, "POST", "/api/v1/instances/"+string(known)+"/stop")
+	ask(reader, "POST", "/api/v1/instances/"+string(known)+"/api/send/message")
+	ask(reader, "DELETE", "/api/v1/instances/"+string(known))
 	ask(reader, "GET", "/api/v1/users")
 	ask("swb_nonsense", "GET", "/api/v1/users")
 	ask("swb_nonsense", "GET", "/api/v1/users")
@@ -150,7 +153,10 @@ func TestWhatProgramsDoIsRecorded(t *testing.T) {
 	want := strings.ReplaceAll(`number.app.logout ID: ok
 number.app.reconnect ID: ok
 instances.stop ID: ok
-gowa.send: refused
+gowa.send ID: refused
+instances.stop ID: refused
+instances.send.message ID: refused
+instances.delete ID: refused
 users: refused
 token.refused: refused
 `, "ID", string(known))

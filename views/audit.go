@@ -71,6 +71,7 @@ var deeds = map[string]string{
 	"instances.delete":                  "delete a number",
 	"instances.start":                   "start a number",
 	"instances.stop":                    "stop a number",
+	"instances.linked":                  "link a phone",
 	"instances.restart":                 "restart a number",
 	"instances.reconnect":               "connect a number anew",
 	"instances.logout":                  "log a number out of WhatsApp",
@@ -261,6 +262,8 @@ func means(via string) string {
 		return "" // as people do
 	case "command":
 		return "with a command on the server"
+	case "phone":
+		return "on the phone"
 	}
 	return via
 }

@@ -23,6 +23,7 @@ type numbers struct {
 	last       keeping
 	sampler    *resources.Sampler
 	again      *reconnects
+	linked     *linked
 	bounds     settings.Bounds
 	share      int // connections that numbers have together
 }
@@ -39,7 +40,7 @@ func openNumbers(ctx context.Context, env environment, c config, o opening) (_ *
 			in.release()
 		}
 	}()
-	n := &numbers{installation: in, sampler: new(resources.Sampler), again: new(reconnects)}
+	n := &numbers{installation: in, sampler: new(resources.Sampler), again: new(reconnects), linked: new(linked)}
 	places, err := shareConnections(ctx, c, in.Dir, in.Databases)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,10 @@ func openNumbers(ctx context.Context, env environment, c config, o opening) (_ *
 	groups := controlGroups(c, o.log)
 	n.bounds = settings.Bounds{All: c.WorkerLimits, Groups: groups != nil, Folder: folderSize(in.Dir)}
 	n.supervisor = instances.NewSupervisor(instances.Options{
-		OnChange:  n.again.changed,
+		OnChange: func(before, after instances.Instance) {
+			n.again.changed(before, after)
+			n.linked.changed(before, after)
+		},
 		Store:     in.Store,
 		Databases: in.Databases,
 		Keep:      n.last.keep,

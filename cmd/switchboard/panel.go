@@ -71,6 +71,8 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err := awaitDatabase(ctx, env, o.log, func() error { return p.openNumbers(ctx, env, c, o) }); err != nil {
 		return nil, err
 	}
+	p.linked.record = p.record
+	p.undo.add(p.linked.adding.Wait)
 	seeds, err := secrets.New(p.storage.key, auth.BoxPurpose)
 	if err != nil {
 		return nil, err

@@ -45,11 +45,16 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 		case fault.KindOf(err) == fault.Unauthenticated:
 			unauthorized(w, fault.MessageOf(err))
 			return
-		case err != nil:
+		}
+		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, u))
+		if err != nil {
+			if inst, unknown := s.named(r); unknown == nil {
+				audit.Of(r.Context()).Instance = string(inst.ID)
+			}
 			s.fail(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, u)))
+		next.ServeHTTP(w, r)
 	})
 }
 
