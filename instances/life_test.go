@@ -261,6 +261,14 @@ func TestTheNextWorkerTellsWhatWasMissed(t *testing.T) {
 		if got := missed(); got != nil {
 			t.Errorf("told to tell %v once more", got)
 		}
+		// The panel ends before the next worker has begun.
+		w.worker(id).die(Exit{Reason: WorkerKilled})
+		w.want(id, Backoff, WorkerKilled)
+		w.close(true)
+		w.open()
+		if got, want := missed(), []string{">backoff worker_killed"}; !slices.Equal(got, want) {
+			t.Errorf("after another start told to tell %v, want %v", got, want)
+		}
 	})
 }
 

@@ -16,6 +16,9 @@ const (
 // restore begins from a record: what it says about a worker is to be proven anew.
 func (r *runner) restore() {
 	r.before = new(r.inst)
+	if i := r.inst; i.Status == Backoff || i.Status == Failed { // no worker has told of it yet
+		r.missed = []Change{{Status: i.Status, Reason: i.Reason, At: i.Since}}
+	}
 	switch i := &r.inst; {
 	case i.Status == Deleting:
 		r.removing = true
