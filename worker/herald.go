@@ -51,11 +51,12 @@ func (h *herald) tell(r instances.Report) {
 	}
 }
 
-// run stores the changes until ctx ends, which is the last one.
+// run stores the changes until ctx ends, which makes the last two.
 func (h *herald) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			h.tell(instances.Report{Status: instances.Stopping})
 			h.tell(instances.Report{Status: instances.Idle})
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 			h.storeAll(last)

@@ -328,6 +328,10 @@ func TestTheContextEndsAWorker(t *testing.T) {
 	if code := r.ended(t); code != control.ExitStopped {
 		t.Errorf("ended with %d", code)
 	}
+	names, err := engine.Values[string](t.Context(), sqlite(t, r.doc.Database.Main), "read events", `SELECT "name" FROM "events" ORDER BY "seq" DESC LIMIT 2`)
+	if want := []string{"connection.stopped", "connection.stopping"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("its last events are %v, %v, want %v", names, err, want)
+	}
 	// The same number starts again at once.
 	again := start(t, r.doc)
 	again.stop()
