@@ -23,7 +23,8 @@ type runner struct {
 	retry   time.Time         // when to try again what the database refused
 	flying  int               // attempts under way, at all endpoints
 	done    chan landed
-	prune   time.Time // when old events are looked for next; zero: not before there is one
+	settled chan struct{} // closed as soon as nothing is under way; nil if nobody waits for that
+	prune   time.Time     // when old events are looked for next; zero: not before there is one
 }
 
 // queue is what waits for one endpoint.
@@ -66,6 +67,29 @@ func (w *Webhooks) Run(ctx context.Context) {
 		} else {
 			timer.Reset(max(time.Until(next), 0))
 		}
+		if r.flying == 0 && r.settled != nil {
+			close(r.settled)
+			r.settled = nil
+		}
+	}
+}
+
+// Settle returns when nothing is left that can be delivered now, or when ctx ends. One at a time
+// may wait.
+func (w *Webhooks) Settle(ctx context.Context) {
+	settled := make(chan struct{})
+	err := w.ask(ctx, func(r *runner) error {
+		r.look()
+		r.settled = settled
+		return nil
+	})
+	if err != nil {
+		return
+	}
+	select {
+	case <-settled:
+	case <-w.gone:
+	case <-ctx.Done():
 	}
 }
 

@@ -133,8 +133,16 @@ func serve(ctx context.Context, doc control.StartDocument, version string, db ha
 	go trim(ctx, session.Forget)
 	adaptCollector(ctx)
 	var servers sync.WaitGroup
-	servers.Go(func() { db.hooks.Run(ctx) })
-	servers.Go(func() { db.herald.run(ctx) })
+	// What the number tells last goes out before it ends, if somebody takes it.
+	telling, silent := context.WithCancel(context.WithoutCancel(ctx))
+	servers.Go(func() { db.hooks.Run(telling) })
+	servers.Go(func() {
+		defer silent()
+		db.herald.run(ctx)
+		last, cancel := context.WithTimeout(telling, farewell)
+		defer cancel()
+		db.hooks.Settle(last)
+	})
 	servers.Go(func() {
 		defer stop()
 		if err := control.Serve(ctx, socket, doc.Token, h); err != nil {
