@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,17 +30,18 @@ type fakeNumber struct {
 	report   instances.Report
 	err      error
 	to, text string
+	extras   whatsapp.Extras
 	wait     bool // until the context ends
 }
 
 func (f *fakeNumber) Report() instances.Report { return f.report }
-func (f *fakeNumber) Send(ctx context.Context, to string, c whatsapp.Content, _ whatsapp.Extras) (instances.Sent, error) {
+func (f *fakeNumber) Send(ctx context.Context, to string, c whatsapp.Content, x whatsapp.Extras) (instances.Sent, error) {
 	if f.wait {
 		<-ctx.Done()
 		return instances.Sent{}, ctx.Err()
 	}
 	text, _ := c.(whatsapp.Text)
-	f.to, f.text = to, string(text)
+	f.to, f.text, f.extras = to, string(text), x
 	return instances.Sent{ID: "3EB0", Chat: to, At: time.Unix(1_700_000_000, 0)}, f.err
 }
 
@@ -202,6 +204,16 @@ func TestWhereTheNumberIsGiven(t *testing.T) {
 		if w.Code != http.StatusOK || own.to != want {
 			t.Errorf("%q: %d %s, sent to %q", text, w.Code, w.Body, own.to)
 		}
+	}
+	// Whom a message mentions is written in the same ways.
+	own := &fakeNumber{}
+	api := newAPI(own)
+	api.Apply(settings.Settings{Region: "DE"})
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, post("application/json", `{"phone":"49@g.us","message":"x","mentions":["0170 1234567","@+49 170 1234568","@everyone","99@lid"]}`))
+	want := []string{"491701234567@s.whatsapp.net", "491701234568@s.whatsapp.net", "@everyone", "99@lid"}
+	if w.Code != http.StatusOK || !slices.Equal(own.extras.Mentions, want) {
+		t.Errorf("mentioned are %q: %d %s", own.extras.Mentions, w.Code, w.Body)
 	}
 }
 

@@ -48,8 +48,26 @@ func stamp(at time.Time) string { return at.Format("2006-01-02 15:04:05 -0700 MS
 func (r *request) extras() whatsapp.Extras {
 	return whatsapp.Extras{
 		ReplyTo: strings.TrimSpace(r.text("reply_message_id")), Forwarded: r.flag("is_forwarded", false),
-		Expires: r.duration("duration"), Mentions: r.list("mentions"),
+		Expires: r.duration("duration"), Mentions: r.mentions(),
 	}
+}
+
+// mentions are the addresses of whom a message mentions, or whatsapp.Everyone.
+func (r *request) mentions() []string {
+	texts := r.list("mentions")
+	for i, text := range texts {
+		text = strings.TrimSpace(text)
+		if strings.EqualFold(text, whatsapp.Everyone) {
+			continue
+		}
+		jid, err := r.jid(strings.TrimPrefix(text, "@"))
+		if err != nil {
+			r.bad("mentions", fmt.Sprintf("%q: %s", shorten(text, maxEcho), fault.MessageOf(err)))
+			return nil
+		}
+		texts[i] = jid
+	}
+	return texts
 }
 
 // send sends to the request's "phone"; what is sent, in a word, is for the answer.

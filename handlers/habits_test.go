@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,12 @@ func TestHabitsPage(t *testing.T) {
 		t.Errorf("stored is %+v", set.Habits())
 	}
 	b.get(page+"/settings").has(t, "Saved.", "Closed &lt;today&gt;.", `value="22:00"`, `value="2048"`, `value="DE"`)
+
+	// It holds in the panel as well.
+	b.post(page+"/messages", "to", "0170 7654321", "text", "hello")
+	if calls := s.numbers.calls(); !slices.Contains(calls, "send "+string(known)+" 491707654321 hello") {
+		t.Errorf("asked %q", calls)
+	}
 
 	refused := post("de", "soon")
 	if refused.code != http.StatusUnprocessableEntity || !strings.Contains(refused.body, "Enter a number of days") || !strings.Contains(refused.body, `value="soon"`) {

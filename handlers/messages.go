@@ -98,7 +98,7 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) send(r *http.Request, id instances.ID) (instances.Sent, error) {
-	to, badRecipient := parseRecipient("to", r.PostFormValue("to"))
+	to, badRecipient := parseRecipient("to", r.PostFormValue("to"), s.region(r, id))
 	text := strings.TrimSpace(r.PostFormValue("text"))
 	if err := errors.Join(badRecipient, checkText(text)); err != nil {
 		return instances.Sent{}, err

@@ -127,7 +127,7 @@ func (s *server) create(r *http.Request) (instances.Instance, error) {
 	var badName, badPhone error
 	in.Name, badName = instances.CheckName(r.PostFormValue("name"))
 	if phone := r.PostFormValue("phone"); phone != "" {
-		in.Phone, badPhone = parsePhone("phone", phone)
+		in.Phone, badPhone = parsePhone("phone", phone, "")
 	}
 	if err := errors.Join(badName, badPhone); err != nil {
 		return instances.Instance{}, err

@@ -57,7 +57,7 @@ func (s *server) pairPhone(w http.ResponseWriter, r *http.Request) error {
 	form := views.Form{Values: typed(r, "phone")}
 	status := http.StatusOK
 	var code instances.PhoneCode
-	phone, err := parsePhone("phone", r.PostFormValue("phone"))
+	phone, err := parsePhone("phone", r.PostFormValue("phone"), s.region(r, instanceID(r)))
 	if err == nil {
 		code, err = s.Instances.PairPhone(r.Context(), viewer(r), instanceID(r), phone)
 	}

@@ -152,13 +152,13 @@ func TestPhoneNumbers(t *testing.T) {
 		"+39 333 1234567": "393331234567", "+1.212.555.0100": "12125550100", " +5511987654321 ": "5511987654321",
 		"+49\u00a0170\u00a01234567": "491701234567",
 	} {
-		if got, err := parsePhone("phone", text); err != nil || got != want {
+		if got, err := parsePhone("phone", text, ""); err != nil || got != want {
 			t.Errorf("parsePhone(%q) = %q, %v, want %q", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", " ", "0170 1234567", "+", "++49170", "+49 1", "call 491701234567", "491701234567@s.whatsapp.net",
 		"+999 123456", "+49 170 1234567 1234567", "１２３４５６７８９０１", "+1 555 1234", "; drop table"} {
-		got, err := parsePhone("phone", text)
+		got, err := parsePhone("phone", text, "")
 		if fault.FieldOf(err) != "phone" || fault.KindOf(err) != fault.Invalid {
 			t.Errorf("parsePhone(%q) = %q, %v, want a fault of the field", text, got, err)
 		}
@@ -167,7 +167,7 @@ func TestPhoneNumbers(t *testing.T) {
 		"120363000000000001@g.us": true, "491701234567@s.whatsapp.net": true, "123456789012345@lid": true, "491701111111-1500000000@g.us": true,
 		"x@g.us": false, "491701234567@evil.test": false, "status@broadcast": false,
 	} {
-		if _, err := parseRecipient("to", text); (err == nil) != ok {
+		if _, err := parseRecipient("to", text, ""); (err == nil) != ok {
 			t.Errorf("parseRecipient(%q): %v", text, err)
 		}
 	}
@@ -176,7 +176,7 @@ func TestPhoneNumbers(t *testing.T) {
 func FuzzParsePhone(f *testing.F) {
 	f.Add("+49 170 1234567")
 	f.Fuzz(func(t *testing.T, text string) {
-		digits, err := parsePhone("phone", text)
+		digits, err := parsePhone("phone", text, "")
 		if err != nil {
 			if fault.FieldOf(err) != "phone" {
 				t.Errorf("%v belongs to no field", err)
