@@ -152,6 +152,7 @@ var causes = map[Reason]string{
 	ConnectFailure:   "WhatsApp refused to let this number in.",
 	DatabaseAway:     "The database server does not answer at the moment.",
 	StorageFull:      "There is no room left on the disk.",
+	StorageReadOnly:  "The disk or the database server takes no changes at the moment.",
 }
 
 // special is what a status with one of its reasons says differently from the status's own
@@ -183,6 +184,9 @@ var (
 			StorageFull: {label: "Connected, disk full", tone: Warning,
 				after: "Make room on the disk where Switchboard or the database server keeps its data. Messages that arrive are not confirmed to WhatsApp until they are stored, so none is lost; nothing can be sent meanwhile. It goes on by itself as soon as there is room.",
 				next:  []Action{{Open, "Look at the number"}}},
+			StorageReadOnly: {label: "Connected, nothing can be stored", tone: Bad,
+				after: "See why: the disk may be broken or mounted for reading alone, or the database server may be a standby. Messages that arrive are not confirmed to WhatsApp until they are stored, so none is lost. It goes on by itself once they can be; where the disk had to be mounted again, restart the number.",
+				next:  []Action{{DoRestart, "Restart it when that is done"}}},
 		},
 		Reconnecting: {NoNetwork: {after: "Switchboard keeps trying by itself. If it lasts, check this machine's connection to the internet, or the number's proxy if it has one."}},
 		LoggedOut: {AccountBlocked: {label: "Blocked by WhatsApp",

@@ -74,8 +74,9 @@ const (
 	LoggedOutByUser  Reason = "logged_out_by_user"
 	AccountBlocked   Reason = "account_blocked" // WhatsApp locked or banned the account and ended the link
 	TemporaryBan     Reason = "temporary_ban"
-	ReachOutLimit    Reason = "reach_out_limit" // 463: new chats are refused for a while
-	ConnectFailure   Reason = "connect_failure" // WhatsApp refused the login for another reason
-	DatabaseAway     Reason = "database_away"   // the database server is away: what arrives waits
-	StorageFull      Reason = "storage_full"    // the disk is full: what arrives waits
+	ReachOutLimit    Reason = "reach_out_limit"   // 463: new chats are refused for a while
+	ConnectFailure   Reason = "connect_failure"   // WhatsApp refused the login for another reason
+	DatabaseAway     Reason = "database_away"     // the database server is away: what arrives waits
+	StorageReadOnly  Reason = "storage_read_only" // the databases can only be read: what arrives waits
+	StorageFull      Reason = "storage_full"      // the disk is full: what arrives waits
 )

@@ -28,8 +28,8 @@ func (k *keeper) sayConnected() {
 		k.say(instances.Connected, instances.DatabaseAway, nil)
 		return
 	}
-	if k.full {
-		k.say(instances.Connected, instances.StorageFull, nil)
+	if k.disk != "" {
+		k.say(instances.Connected, k.disk, nil)
 		return
 	}
 	if k.limited {

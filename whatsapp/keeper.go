@@ -37,8 +37,8 @@ type keeper struct {
 	limited bool      // WhatsApp refuses new conversations …
 	until   time.Time // … until then, if it said so
 
-	away bool // the database server is, as it was published
-	full bool // the disk is, as it was published
+	away bool             // the database server is, as it was published
+	disk instances.Reason // why nothing can be stored, as it was published
 }
 
 func newKeeper(s *Session) *keeper { return &keeper{Session: s, a: s.current()} }

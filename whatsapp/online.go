@@ -17,7 +17,7 @@ import (
 // answerTimeout is how long WhatsApp may take to answer what a person waits for.
 const answerTimeout = 40 * time.Second
 
-// ErrNoRoom is wrapped by the fault about a disk that is full.
+// ErrNoRoom is wrapped by the fault about a disk that is full or takes no writes.
 var ErrNoRoom = errors.New("no room on the disk")
 
 // ErrTrouble is wrapped by the fault about a failure on WhatsApp's side.

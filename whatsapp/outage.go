@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"switchboard/engine"
+	"switchboard/instances"
 	"switchboard/lease"
 )
 
@@ -23,7 +24,7 @@ const outage = 4 * time.Minute
 func persist(ctx context.Context, do func() error) error {
 	limited, cancel := context.WithTimeout(ctx, outage)
 	defer cancel()
-	passes := func(err error) bool { return !errors.Is(err, lease.ErrLost) && (engine.Away(err) || engine.Full(err)) }
+	passes := func(err error) bool { return !errors.Is(err, lease.ErrLost) && passing(err) }
 	err := engine.Again(limited, passes, do)
 	if err != nil && (passes(err) || errors.Is(err, lease.ErrLost) || ctx.Err() != nil) {
 		return fmt.Errorf("%w: %w", err, context.Canceled)
@@ -31,24 +32,32 @@ func persist(ctx context.Context, do func() error) error {
 	return err
 }
 
-// persist is the function of that name, and has the report say when the disk is full.
+// passing says that what failed is worth another try, since the cause lies outside and goes away.
+func passing(err error) bool { return engine.Away(err) || engine.Full(err) || engine.Unwritable(err) }
+
+// persist is the function of that name, and has the report say when the disk is full or takes no writes.
 func (s *Session) persist(ctx context.Context, do func() error) error {
 	return persist(ctx, func() error {
 		err := do()
-		if err == nil || engine.Full(err) {
-			s.noteFull(err != nil)
+		switch {
+		case err == nil:
+			s.noteDisk("")
+		case engine.Full(err):
+			s.noteDisk(instances.StorageFull)
+		case engine.Unwritable(err):
+			s.noteDisk(instances.StorageReadOnly)
 		}
 		return err
 	})
 }
 
-// noteFull says whether the disk is full, as the latest attempt to store something found.
-func (s *Session) noteFull(full bool) {
-	if s.full.Load() == full || s.full.Swap(full) == full {
+// noteDisk says what is wrong with the disk, as the latest attempt to store something found; "" for nothing.
+func (s *Session) noteDisk(reason instances.Reason) {
+	if s.disk.Load() == reason || s.disk.Swap(reason) == reason {
 		return
 	}
-	if full {
-		s.log.Error("the disk is full")
+	if reason != "" {
+		s.log.Error("nothing can be stored", "reason", reason)
 	}
 	s.wake()
 }
@@ -70,13 +79,13 @@ func (s *Session) wake() {
 	}
 }
 
-// noteAway publishes what DatabaseAway and noteFull were told.
+// noteAway publishes what DatabaseAway and noteDisk were told.
 func (k *keeper) noteAway() {
-	away, full := k.Session.away.Load(), k.Session.full.Load()
-	if k.away == away && k.full == full {
+	away, disk := k.Session.away.Load(), k.Session.disk.Load().(instances.Reason)
+	if k.away == away && k.disk == disk {
 		return
 	}
-	k.away, k.full = away, full
+	k.away, k.disk = away, disk
 	if k.online {
 		k.sayConnected()
 	}

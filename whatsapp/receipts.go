@@ -8,7 +8,6 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"switchboard/engine"
 	"switchboard/messages"
 )
 
@@ -95,7 +94,7 @@ func (s *Session) receiveAlone(a *account, e *events.Receipt) {
 			return
 		}
 		s.beside.Go(func() { // in its own time, as any other event
-			if engine.Away(err) || engine.Full(err) {
+			if passing(err) {
 				err = s.persist(s.ctx, func() error { return s.messages.Receive(s.ctx, r, told...) })
 			}
 			if err != nil {

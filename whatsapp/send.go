@@ -107,10 +107,14 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 
 // notSaved is what a person hears when a message could not be stored, and was not sent therefore.
 func (s *Session) notSaved(err error) error {
+	if engine.Unwritable(err) {
+		s.noteDisk(instances.StorageReadOnly)
+		return fault.Wrap(fault.Unavailable, "Nothing can be stored at the moment, so the message was not sent; the number's page says more.", errors.Join(ErrNoRoom, err))
+	}
 	if !engine.Full(err) {
 		return err
 	}
-	s.noteFull(true)
+	s.noteDisk(instances.StorageFull)
 	return fault.Wrap(fault.Unavailable, "There is no room left on the disk, so the message was not sent. Make room, then try again.", errors.Join(ErrNoRoom, err))
 }
 
@@ -159,7 +163,7 @@ func (s *Session) transmit(ctx context.Context, out outgoing, msg messages.Messa
 // next start.
 func (s *Session) outcome(write func(over func(error))) {
 	write(func(err error) {
-		if engine.Away(err) || engine.Full(err) {
+		if passing(err) {
 			s.beside.Go(func() {
 				s.logNotStored(s.persist(s.ctx, func() error {
 					done := make(chan error, 1)

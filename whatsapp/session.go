@@ -24,6 +24,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
@@ -91,7 +92,7 @@ type Session struct {
 	active   atomic.Int64   // … and when a message last came or went
 	once     sync.Once      // for Close
 	away     atomic.Bool    // the database server is
-	full     atomic.Bool    // the disk is
+	disk     atomic.Value   // the instances.Reason why nothing can be stored on it, "" for none
 	asked    atomic.Bool    // the phone was, for what could not be read
 	learning atomic.Bool    // groups are being learned, or known
 
@@ -142,6 +143,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		s.pace = *o.pace
 	}
 	s.set.Store(&o.Settings)
+	s.disk.Store(instances.Reason(""))
 	s.network.goThrough(o.Settings.Proxy)
 	if err := s.store.Upgrade(ctx); errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) {
 		return nil, fault.Wrap(fault.Unavailable,
@@ -176,6 +178,9 @@ func (s *Session) take(device *store.Device) *account {
 	a := &account{device: device, guard: serial.Wrap(device)}
 	a.guard.Persist = func(ctx context.Context, do func() error) error {
 		err := s.persist(ctx, do)
+		if engine.Failed(err) && !errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("%w: %w", err, context.Canceled) // it says nothing about the message, which has to come again
+		}
 		if errors.Is(err, context.Canceled) {
 			s.tell((*keeper).notStored)
 		}
