@@ -28,6 +28,8 @@ func unwritable(err error) error {
 		return fault.Wrap(fault.Unavailable, "There is no room left on the disk of the control database, so nothing was changed. Make room, then try again.", err)
 	case errors.As(err, &lite) && (lite.Code == sqlite3.ErrReadonly || lite.SystemErrno == syscall.EROFS):
 		return fault.Wrap(fault.Unavailable, "The control database may only be read, so nothing was changed. See that its folder can be written, then try again.", err)
+	case engine.Away(err) && fault.KindOf(err) == fault.Internal:
+		return fault.Wrap(fault.Unavailable, "The database went away in the middle of this, so it may be done or not. Look, and try again in a minute.", err)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,27 @@ func TestAServerThatGoesAway(t *testing.T) {
 		return err
 	}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who changes something just then is told what is wrong, and that it may be done or not.
+func TestAServerThatGoesAwayWhileSomethingChanges(t *testing.T) {
+	t.Parallel()
+	uri := pgtest.New(t).URI
+	s := mustOpen(t, uri)
+	for what, do := range map[string]func() error{
+		"a statement": func() error { return s.KeepProbe(t.Context(), []byte("x")) },
+		"a transaction": func() error {
+			return s.within(t.Context(), func(tx *sql.Tx) error {
+				_, err := tx.ExecContext(t.Context(), `INSERT INTO "secret_key" ("name", "sealed") VALUES ('x', 'y')`)
+				return err
+			})
+		},
+	} {
+		err := pgtest.Interrupt(t, uri, "secret_key", do)
+		if fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.MessageOf(err), "went away") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
