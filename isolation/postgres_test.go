@@ -204,6 +204,26 @@ func TestDatabaseOfSomebodyElseIsLeftAlone(t *testing.T) {
 }
 
 // Two installations may share a server, and make a number of the same id.
+// A dump that somebody brought back as this installation's user has no role of its own.
+func TestDatabasesWithoutARoleAreUnknown(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	d, id := isolationtest.Open(t, p), p.ID("left")
+	names := d.Names(id)
+	db := manager(t, p)
+	for _, name := range []string{names.Main, names.Keys} {
+		run(t, db, `CREATE DATABASE "`+name+`"`)
+		defer run(t, db, `DROP DATABASE "`+name+`"`)
+	}
+	left, err := d.Unknown(t.Context(), nil)
+	if err != nil || len(left) != 1 || left[0].ID != id || left[0].Bytes < 2*7_000_000 {
+		t.Errorf("unknown are %+v, %v", left, err)
+	}
+	if left, err := d.Unknown(t.Context(), []instances.ID{id}); err != nil || len(left) > 0 {
+		t.Errorf("known, and still unknown: %+v, %v", left, err)
+	}
+}
+
 func TestNumberOfAnotherInstallationIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	p := newPostgres(t)

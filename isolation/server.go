@@ -380,8 +380,9 @@ func (s *server) dropDatabase(ctx context.Context, name string) error {
 	}
 }
 
-// unknown looks at what belongs to roles that are ours. On a server with two installations,
-// neither sees the numbers of the other.
+// unknown looks at what belongs to roles that are ours, and at databases of such names that
+// belong to the panel's own user, to whom somebody may have brought them back. On a server with
+// two installations, neither sees the numbers of the other.
 func (s *server) unknown(ctx context.Context, known []instances.ID) ([]Leftover, error) {
 	all, err := engine.All(ctx, s.db, "list roles", func(r engine.Row) (l Leftover, err error) {
 		var name string
@@ -389,10 +390,13 @@ func (s *server) unknown(ctx context.Context, known []instances.ID) ([]Leftover,
 		l.ID = instances.ID(strings.TrimPrefix(name, "whatsapp_"))
 		return l, err
 	}, `
-		SELECT r.rolname, coalesce(sum(pg_database_size(d.oid)), 0)::bigint
-		FROM pg_roles r LEFT JOIN pg_database d ON d.datdba = r.oid
-		WHERE r.rolname LIKE 'whatsapp\_%' AND r.rolname <> current_user AND pg_has_role(r.oid, 'MEMBER') AND NOT `+foreign+`
-		GROUP BY r.rolname ORDER BY r.rolname`)
+		SELECT name, coalesce(sum(pg_database_size(oid)), 0)::bigint FROM (
+			SELECT r.rolname AS name, d.oid FROM pg_roles r LEFT JOIN pg_database d ON d.datdba = r.oid
+			WHERE r.rolname LIKE 'whatsapp\_%' AND r.rolname <> current_user AND pg_has_role(r.oid, 'MEMBER') AND NOT `+foreign+`
+			UNION
+			SELECT regexp_replace(d.datname, '^keys_', 'whatsapp_'), d.oid FROM pg_database d
+			WHERE d.datname ~ '^(whatsapp|keys)_' AND pg_get_userbyid(d.datdba) = current_user
+		) AS ours GROUP BY name ORDER BY name`)
 	return slices.DeleteFunc(all, func(l Leftover) bool { return !l.ID.Valid() || slices.Contains(known, l.ID) }), err
 }
 
