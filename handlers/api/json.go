@@ -46,7 +46,7 @@ func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return explainJSON(err)
+		return explainJSON(body, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return &httpError{http.StatusBadRequest, "The body has to be one JSON object, with nothing behind it."}
@@ -54,21 +54,36 @@ func decode(body []byte, into any) error {
 	return nil
 }
 
-func explainJSON(err error) error {
+func explainJSON(body []byte, err error) error {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType):
-		return fault.InField(wrongType.Field, fmt.Sprintf("%q has to be %s, not a %s.", wrongType.Field, wanted(wrongType.Type.Kind()), wrongType.Value))
+		got, number := strings.CutPrefix(wrongType.Value, "number ") // which is there, and is not of this kind
+		if !number {
+			got = "a " + got
+		}
+		return fault.InField(wrongType.Field, fmt.Sprintf("%q has to be %s, not %s.", wrongType.Field, wanted(wrongType.Type.Kind()), got))
 	case errors.As(err, &syntax):
 		return &httpError{http.StatusBadRequest, fmt.Sprintf("The body is not valid JSON: there is a mistake at byte %d.", syntax.Offset)}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &httpError{http.StatusBadRequest, "The body is not valid JSON: it ends in the middle."}
 	}
 	if wrongTime, ok := errors.AsType[*time.ParseError](err); ok {
-		return fault.New(fault.Invalid, fmt.Sprintf("%s is no time. Write one as 2027-01-31T12:00:00Z.", wrongTime.Value))
+		said := fmt.Sprintf("%s is no time. Write one as 2027-01-31T12:00:00Z.", wrongTime.Value)
+		var members map[string]any
+		_ = json.Unmarshal(body, &members) // it is an object
+		for name, value := range members {
+			if value == wrongTime.Value {
+				return fault.InField(name, said)
+			}
+		}
+		return fault.New(fault.Invalid, said)
 	}
-	// The decoder has no type for this one.
+	// The decoder has no type for these.
+	if strings.HasPrefix(err.Error(), "Time.UnmarshalJSON:") {
+		return fault.New(fault.Invalid, "A time is written as text, \"2027-01-31T12:00:00Z\".")
+	}
 	if _, name, found := strings.Cut(err.Error(), "unknown field "); found {
 		name = strings.Trim(name, `"`)
 		return fault.InField(name, fmt.Sprintf("There is no member %q here.", name))
@@ -87,6 +102,8 @@ func wanted(kind reflect.Kind) string {
 		return "a string"
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
 	}
 	return "a number"
 }

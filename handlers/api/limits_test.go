@@ -40,7 +40,7 @@ func TestLimits(t *testing.T) {
 	same(got, `{"memory_bytes":67108864,"cpu_percent":null,"open_files":null,"log_bytes":null,"disk_bytes":104857600,`+all+`,"in_force":`+now+`}`)
 
 	for body, field := range map[string]string{
-		`{"memory_bytes":1}`: "memory_bytes", `{"cpu_percent":0}`: "cpu_percent", `{"open_files":-1}`: "open_files", `{"log_bytes":"x"}`: "log_bytes",
+		`{"memory_bytes":1}`: "memory_bytes", `{"memory_bytes":67108864.5}`: "memory_bytes", `{"cpu_percent":0}`: "cpu_percent", `{"open_files":-1}`: "open_files", `{"log_bytes":"x"}`: "log_bytes",
 		`{"disk_bytes":55000000}`: "disk_bytes", // less than there is
 	} {
 		if p := s.wantProblem(s.send(s.owner, "PATCH", path, body), http.StatusUnprocessableEntity); p.Field != field {

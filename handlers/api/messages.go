@@ -73,7 +73,10 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.ask(w, r, http.MethodPost, path, in)
+	what := path[len("/send/"):]
+	called := map[string]string{"phone": "to", "reply_message_id": "reply_to", "caption": "text", what: "url", what + "_url": "url"}
+	called["message"] = "text"
+	return s.ask(w, r, http.MethodPost, path, in, called)
 }
 
 // showMessage tells how far a message that was sent got.
@@ -86,13 +89,13 @@ func (s *server) showMessage(w http.ResponseWriter, r *http.Request) error {
 	if chat := r.URL.Query().Get("chat"); chat != "" {
 		query = "?" + url.Values{"phone": {chat}}.Encode()
 	}
-	return s.ask(w, r, http.MethodGet, "/message/"+url.PathEscape(id)+"/status"+query, nil)
+	return s.ask(w, r, http.MethodGet, "/message/"+url.PathEscape(id)+"/status"+query, nil, nil)
 }
 
 func (s *server) listQueue(w http.ResponseWriter, r *http.Request) error {
-	return s.ask(w, r, http.MethodGet, "/queue?"+url.Values{"limit": {r.URL.Query().Get("limit")}}.Encode(), nil)
+	return s.ask(w, r, http.MethodGet, "/queue?"+url.Values{"limit": {r.URL.Query().Get("limit")}}.Encode(), nil, nil)
 }
 
 func (s *server) cancelMessage(w http.ResponseWriter, r *http.Request) error {
-	return s.ask(w, r, http.MethodDelete, "/queue/"+url.PathEscape(chi.URLParam(r, "send")), nil)
+	return s.ask(w, r, http.MethodDelete, "/queue/"+url.PathEscape(chi.URLParam(r, "send")), nil, nil)
 }

@@ -52,6 +52,25 @@ func TestMessages(t *testing.T) {
 	if p := s.wantProblem(s.send(s.operator, "POST", path+"/messages", `{"to":"49","text":"hi"}`), http.StatusUnprocessableEntity); p.Field != "Idempotency-Key" {
 		t.Errorf("a key that was used: %+v", p)
 	}
+	// What the number says about one of its own parameters is said about the member it came from.
+	for said, want := range map[string]problem{
+		"phone: This is no phone number.": {Field: "to", Detail: "This is no phone number."},
+		"image_url: nothing answers.":     {Field: "url", Detail: `"url" nothing answers.`},
+		"reply_message_id: is odd.":       {Field: "reply_to", Detail: `"reply_to" is odd.`},
+		"message: no; phone: no.":         {Detail: "message: no; phone: no."},
+		"Nothing of that: kind.":          {Detail: "Nothing of that: kind."},
+	} {
+		answer(400, `{"code":"VALIDATION_ERROR","message":"`+said+`%.0s"}`)
+		p := s.wantProblem(s.send(s.operator, "POST", path+"/messages", `{"to":"49","type":"image","url":"https://x","reply_to":"A"}`), http.StatusUnprocessableEntity)
+		if p.Field != want.Field || p.Detail != want.Detail {
+			t.Errorf("%s: %q about %q", said, p.Detail, p.Field)
+		}
+	}
+	for body, field := range map[string]string{`{"to":"49","text":"x","send_at":"tomorrow"}`: "send_at", `{"to":"49","text":"x","send_at":5}`: ""} {
+		if p := s.wantProblem(s.send(s.operator, "POST", path+"/messages", body), http.StatusUnprocessableEntity); p.Field != field || !strings.Contains(p.Detail, "2027-01-31T12:00:00Z") {
+			t.Errorf("%s: %q about %q", body, p.Detail, p.Field)
+		}
+	}
 	answer(401, `{"code":"AUTHENTICATION_ERROR","message":"This number is not connected.%.0s"}`)
 	s.wantProblem(s.send(s.operator, "POST", path+"/messages", `{"to":"49","text":"hi"}`), http.StatusServiceUnavailable)
 }

@@ -2,11 +2,16 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"switchboard/fault"
 )
@@ -45,12 +50,12 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	_, path, _ := strings.Cut(r.URL.EscapedPath(), "/instances/"+string(instanceID(r)))
-	return s.ask(w, r, r.Method, path+"?"+r.URL.RawQuery, in)
+	return s.ask(w, r, r.Method, path+"?"+r.URL.RawQuery, in, nil)
 }
 
 // ask has a number's process do an operation, and answers as pass does. in is nil where there
-// is no body.
-func (s *server) ask(w http.ResponseWriter, r *http.Request, method, path string, in map[string]any) error {
+// is no body; called are its members that have other names in this API.
+func (s *server) ask(w http.ResponseWriter, r *http.Request, method, path string, in map[string]any, called map[string]string) error {
 	worker, err := s.Instances.API(viewer(r), instanceID(r))
 	if err != nil {
 		return err
@@ -88,7 +93,7 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request, method, path string
 		// There it means that the number is not connected; here, that the token is no good.
 		return fault.New(fault.Unavailable, envelope.Message)
 	case answer.StatusCode == http.StatusBadRequest:
-		return fault.New(fault.Invalid, envelope.Message)
+		return blamed(envelope.Message, called)
 	case answer.StatusCode == http.StatusUnprocessableEntity:
 		return fault.InField("Idempotency-Key", envelope.Message)
 	case answer.StatusCode >= 400:
@@ -101,4 +106,20 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request, method, path string
 		w.Header().Set("Idempotent-Replayed", replayed)
 	}
 	return writeJSON(w, answer.StatusCode, envelope.Results)
+}
+
+// oneFault is how a number says what is wrong with one parameter.
+var oneFault = regexp.MustCompile(`^([a-z_]+): ([^;]+)$`)
+
+// blamed is what a number refuses, said of the member to blame if that is one.
+func blamed(message string, called map[string]string) error {
+	found := oneFault.FindStringSubmatch(message)
+	if found == nil {
+		return fault.New(fault.Invalid, message)
+	}
+	name, what := cmp.Or(called[found[1]], found[1]), found[2]
+	if first, _ := utf8.DecodeRuneInString(what); !unicode.IsUpper(first) { // else it is a sentence by itself
+		what = strconv.Quote(name) + " " + what
+	}
+	return fault.InField(name, what)
 }
