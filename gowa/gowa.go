@@ -9,6 +9,7 @@
 package gowa
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +78,7 @@ func New(o Options) *API {
 		Write(w, http.StatusNotFound, Envelope{Code: "NOT_FOUND", Message: "There is nothing at " + r.URL.Path + "."})
 	})
 	a.mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", a.allowed(r))
 		Write(w, http.StatusMethodNotAllowed, Envelope{Code: "METHOD_NOT_ALLOWED", Message: r.URL.Path + " does not take " + r.Method + "."})
 	})
 	a.mux.Get("/health", Health)
@@ -83,6 +86,18 @@ func New(o Options) *API {
 		a.mux.Method(r.method, r.path, a.answer(r))
 	}
 	return a
+}
+
+// allowed are the methods that the address of a request takes.
+func (a *API) allowed(r *http.Request) string {
+	var all []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		asked := strings.Replace(method, http.MethodHead, http.MethodGet, 1)
+		if a.mux.Match(chi.NewRouteContext(), asked, cmp.Or(strings.TrimSuffix(r.URL.EscapedPath(), "/"), "/")) {
+			all = append(all, method)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // Apply works by a number's settings from now on.

@@ -217,6 +217,15 @@ func TestWhereTheNumberIsGiven(t *testing.T) {
 	}
 }
 
+func TestAFileWithoutAName(t *testing.T) {
+	t.Parallel()
+	r := post("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"image\"\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n--x--")
+	r.URL.Path = "/send/image"
+	if _, out := call(t, &fakeNumber{}, r); !strings.Contains(out.Message, "filename") {
+		t.Errorf("it says %q", out.Message)
+	}
+}
+
 // The paths that clients write, escaped or not, reach the same operation.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
@@ -240,6 +249,9 @@ func TestRoutes(t *testing.T) {
 		_ = json.Unmarshal(w.Body.Bytes(), &out)
 		if w.Code != c.status || out.Code != c.code && c.method != "HEAD" {
 			t.Errorf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+		}
+		if allow := w.Header().Get("Allow"); allow != map[string]string{"POST /app/status": "GET, HEAD", "GET /send/message": "POST"}[c.method+" "+c.path] {
+			t.Errorf("%s %s: allowed are %q", c.method, c.path, allow)
 		}
 	}
 }

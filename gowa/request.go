@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"mime"
 	"mime/multipart"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -117,15 +119,16 @@ func (r *request) readBody(w http.ResponseWriter, files map[string]int64) error 
 		err = r.readJSON(files)
 	}
 	var tooLarge *http.MaxBytesError
+	var said *fault.Error
 	switch {
+	case err == nil:
+		return r.unfold(files)
 	case errors.As(err, &tooLarge):
 		return fault.Wrap(fault.TooLarge, "The request is too large.", err)
-	case err != nil && fault.KindOf(err) == fault.Internal:
-		return fault.Wrap(fault.Invalid, "The request is neither a JSON object nor a form.", err)
-	case err != nil:
+	case errors.As(err, &said):
 		return err
 	}
-	return r.unfold(files)
+	return fault.Wrap(fault.Invalid, "The request is neither a JSON object nor a form.", err)
 }
 
 func (r *request) readJSON(files map[string]int64) error {
@@ -200,6 +203,9 @@ func (r *request) readParts(boundary string, files map[string]int64) error {
 		if left -= int64(len(value)); left < 0 {
 			return fault.New(fault.TooLarge, "The request is too large.")
 		}
+		if isFile && !utf8.Valid(value) {
+			return fault.InField(name, name+": a file comes with a filename.")
+		}
 		values.Add(name, string(value))
 	}
 	return fault.New(fault.TooLarge, "The request has too many parts.")
@@ -250,6 +256,12 @@ func newUpload(from io.Reader, limit int64) (*upload, error) {
 	}
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
+	}
+	switch _, ours := errors.AsType[*fs.PathError](err); { // what was read has other errors
+	case errors.Is(err, syscall.ENOSPC):
+		err = &fault.Error{Kind: fault.Internal, Message: "There is no room left on the disk for this file. Make room, then try again.", Err: err}
+	case ours:
+		err = internal(err)
 	}
 	if err != nil {
 		_ = file.Close()
