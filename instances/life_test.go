@@ -272,6 +272,35 @@ func TestTheNextWorkerTellsWhatWasMissed(t *testing.T) {
 	})
 }
 
+// A worker that was just started opens its databases before it says anything, and they may be slow.
+func TestTheFirstWordMayTakeLonger(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.number("A", Connected)
+		w.set(func() { w.mute = true })
+		w.worker(id).die(Exit{Reason: WorkerKilled})
+		time.Sleep(firstRetry)
+		w.want(id, Starting, WorkerKilled)
+		slow := w.worker(id)
+		time.Sleep(firstWord - time.Second)
+		if w.worker(id) != slow {
+			t.Fatal("it was not waited for")
+		}
+		slow.set(func(f *fakeWorker) { f.mute = false })
+		slow.say(Report{Status: Connected})
+		w.want(id, Connected, "")
+		// After its first word it has to go on.
+		slow.set(func(f *fakeWorker) { f.mute = true })
+		time.Sleep(2 * silence)
+		hung := w.worker(id)
+		if hung == slow {
+			t.Error("its silence was not noticed")
+		}
+		// One that never says anything is ended as well, and that counts.
+		time.Sleep(crashBudget * (firstWord + maxRetry))
+		w.want(id, Failed, CrashLoop)
+	})
+}
+
 func TestBackoffGrowsAndIsForgotten(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.number("A", Connected)

@@ -34,8 +34,9 @@ type runner struct {
 	exited  <-chan struct{}
 	forget  context.CancelFunc // ends reports
 	last    Report
-	heard   time.Time // when the last report came
-	began   time.Time // when worker was launched or adopted
+	heard   time.Time     // when the last report came
+	due     time.Duration // how long it may say nothing
+	began   time.Time     // when worker was launched or adopted
 
 	work      *work       // under way, or nil
 	access    *Access     // made by provisioning, for the launch that follows at once

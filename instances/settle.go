@@ -136,6 +136,7 @@ func (r *runner) launch() {
 			switch {
 			case err == nil:
 				r.attach(w)
+				r.due = firstWord
 				if r.version == spec.Version && r.inst.Version != spec.Version {
 					r.version = "" // the program of that version is gone
 				}

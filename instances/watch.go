@@ -9,6 +9,7 @@ import (
 const (
 	proofAge  = 60 * time.Second // an older sign of life proves nothing
 	silence   = 30 * time.Second // a worker says something every ten seconds
+	firstWord = 2 * time.Minute  // … but opens its databases first
 	lateAfter = 5 * time.Second  // a timer so late means that this process itself was held up
 	doubt     = 30 * time.Second // for a new connection to be proven, after an unproven one
 )
@@ -79,7 +80,7 @@ func (r *runner) look(done func()) {
 func (r *runner) attach(w Worker) {
 	ctx, cancel := context.WithCancel(r.s.life)
 	r.worker, r.reports, r.exited, r.forget = w, w.Reports(ctx), w.Exited(), cancel
-	r.began, r.heard, r.last, r.stopAgain, r.doubted = time.Now(), time.Now(), Report{}, time.Time{}, time.Time{}
+	r.began, r.heard, r.due, r.last, r.stopAgain, r.doubted = time.Now(), time.Now(), silence, Report{}, time.Time{}, time.Time{}
 	f := w.Facts()
 	r.inst.PID, r.inst.Version, r.inst.StartedAt = f.PID, f.Version, f.StartedAt
 	if f.Version != r.s.o.Version {
@@ -105,7 +106,7 @@ func (r *runner) hear(report Report, ok bool) {
 		r.reports = nil // the end of the worker follows
 		return
 	}
-	r.heard, r.last = time.Now(), report
+	r.heard, r.due, r.last = time.Now(), silence, report
 	r.leaveLine()
 	r.judge()
 	if report.Settings != r.s.revision(r.inst.ID) {
@@ -209,12 +210,12 @@ func (r *runner) tick() {
 		return
 	}
 	r.judge()
-	switch late := time.Since(r.heard) - silence; {
+	switch late := time.Since(r.heard) - r.due; {
 	case late > lateAfter:
-		r.heard = time.Now().Add(-silence / 2) // reports may wait unread
+		r.heard = time.Now().Add(silence/2 - r.due) // reports may wait unread
 	case r.work != nil || r.held:
 	case late >= 0:
-		r.giveUp(WorkerSilent, silence)
+		r.giveUp(WorkerSilent, r.due)
 	case !r.doubted.IsZero() && time.Since(r.doubted) >= doubt:
 		r.giveUp(NoProof, proofAge+doubt)
 	}
@@ -244,7 +245,7 @@ func (r *runner) arm() {
 	if r.worker != nil && r.work == nil {
 		consider(r.stopAgain)
 		if r.ill == "" && !r.held {
-			consider(r.heard.Add(silence))
+			consider(r.heard.Add(r.due))
 			if !r.doubted.IsZero() {
 				consider(r.doubted.Add(doubt))
 			}

@@ -74,15 +74,19 @@ func (h handles) keepLease(ctx context.Context, end func(), log *slog.Logger) (l
 	}
 }
 
-// startTime is how long a worker tries to open its databases, which is less than the panel waits
-// for its first word.
-const startTime = 25 * time.Second
+// How long a worker may take to open its databases: less than the panel waits for its first word.
+const (
+	startTime = 100 * time.Second // of a server or a disk that is slow
+	awayTime  = 25 * time.Second  // of a server that is away
+)
 
 // openSoon is open, from the beginning if a database server goes away in between.
 func openSoon(ctx context.Context, doc control.StartDocument, boot []byte, guard *guard, log *slog.Logger) (db handles, session *whatsapp.Session, err error) {
 	limited, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	err = engine.Again(limited, engine.Away, func() (err error) {
+	back, stop := context.WithTimeout(limited, awayTime)
+	defer stop()
+	err = engine.Again(back, engine.Away, func() (err error) {
 		db, session, err = open(limited, doc, boot, guard, log)
 		return err
 	})
