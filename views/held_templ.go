@@ -69,7 +69,7 @@ func Held(h HeldForm) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\" target=\"_blank\" rel=\"noopener\" data-testid=\"held-sign-in\" class=\"btn btn-primary w-full\">Sign in in a new tab</a>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\" target=\"_blank\" rel=\"noopener\" data-testid=\"held-sign-in\" class=\"btn btn-primary w-full\">Sign in again in a new tab</a>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -83,7 +83,7 @@ func Held(h HeldForm) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = door("Your sign-in has ended", "Nothing was sent yet, and what you typed is kept on this page. Sign in in a new tab, then come back to this one and go on.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = door("Your sign-in has ended", "Nothing was sent yet, and what you typed is kept on this page. Sign in again in a new tab, then come back to this one and go on.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -292,7 +291,10 @@ func anchor(s instances.Status) string {
 
 // other is the other side of a message as a person would call it.
 func other(m messages.Message) string {
-	name := cmp.Or(m.ChatName, who(m.Chat))
+	name := who(m.Chat)
+	if m.ChatName != "" && !strings.HasSuffix(m.Chat, "@s.whatsapp.net") { // a person's number says more than a name
+		name = m.ChatName
+	}
 	if m.FromMe {
 		return "To " + name
 	}

@@ -106,6 +106,21 @@ func TestIntroduced(t *testing.T) {
 	}
 }
 
+func TestOther(t *testing.T) {
+	t.Parallel()
+	for want, m := range map[string]messages.Message{
+		"Ann · +49 170 1234567": {Chat: "491701234567@s.whatsapp.net", Name: "Ann", ChatName: "Ann"},
+		"To +49 170 1234567":    {Chat: "491701234567@s.whatsapp.net", FromMe: true, ChatName: "Ann"},
+		"Ann · Choir":           {Chat: "12036302@g.us", Name: "Ann", ChatName: "Choir"},
+		"To Choir":              {Chat: "12036302@g.us", FromMe: true, ChatName: "Choir"},
+		"To Group 12036302":     {Chat: "12036302@g.us", FromMe: true},
+	} {
+		if got := other(m); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestPasskeyOptions(t *testing.T) {
 	t.Parallel()
 	text, rp := passkeyOptions([]byte(`{"challenge":"AQID","timeout":60000,"rpId":"whatsapp.com","userVerification":"","allowCredentials":[{"id":"BA","type":"public-key","transports":null}],"extensions":null,"x":"</script>"}`))
