@@ -223,7 +223,8 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	if err := os.WriteFile("uri", []byte("postgres://u:hunter2@host/db?password=hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := loadConfig("serve", nil, with(map[string]string{"DB_URI_FILE": filepath.Join(".", "uri"), "SECRET_KEY": "hunter2hunter2hunter2hunter2hunter2"}), nil)
+	c, err := loadConfig("serve", nil, with(map[string]string{"DB_URI_FILE": filepath.Join(".", "uri"), "SECRET_KEY": "hunter2hunter2hunter2hunter2hunter2",
+		"WHATSAPP_WEBHOOK": "https://u:hunter2@a.example/, https://b.example/hunter2?token=hunter2"}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	var logged strings.Builder
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("configuration", "config", c)
 	for _, printed := range []string{c.String(), fmt.Sprint(c), fmt.Sprintf("%v", c), logged.String()} {
-		if strings.Contains(printed, "hunter2") || !strings.Contains(printed, "host/db") {
+		if strings.Contains(printed, "hunter2") || !strings.Contains(printed, "host/db") || !strings.Contains(printed, "https://a.example,https://b.example") {
 			t.Errorf("printed as %s", printed)
 		}
 	}

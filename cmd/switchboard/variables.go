@@ -288,8 +288,24 @@ func (v variable) redacted(value string) string {
 		return "(hidden)"
 	case v.name == "DB_URI":
 		return withoutPassword(value)
+	case v.name == "WHATSAPP_WEBHOOK":
+		return hostsOf(value)
 	}
 	return value
+}
+
+// hostsOf returns what may be printed of a list of addresses: what is behind a webhook's host is
+// often all that it takes to use it.
+func hostsOf(list string) string {
+	var hosts []string
+	for _, address := range parseList(list) {
+		host := "(unreadable)"
+		if u, err := url.Parse(address); err == nil {
+			host = u.Scheme + "://" + u.Host
+		}
+		hosts = append(hosts, host)
+	}
+	return strings.Join(hosts, ",")
 }
 
 // bad is what a parse function says about a value: the second half of a sentence that

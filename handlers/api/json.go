@@ -60,7 +60,10 @@ func explainJSON(body []byte, err error) error {
 	switch {
 	case errors.As(err, &wrongType):
 		got, number := strings.CutPrefix(wrongType.Value, "number ") // which is there, and is not of this kind
-		if !number {
+		switch {
+		case got == "array" || got == "object":
+			got = "an " + got
+		case !number:
 			got = "a " + got
 		}
 		return fault.InField(wrongType.Field, fmt.Sprintf("%q has to be %s, not %s.", wrongType.Field, wanted(wrongType.Type.Kind()), got))

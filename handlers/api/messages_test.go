@@ -55,8 +55,8 @@ func TestMessages(t *testing.T) {
 	// What the number says about one of its own parameters is said about the member it came from.
 	for said, want := range map[string]problem{
 		"phone: This is no phone number.": {Field: "to", Detail: "This is no phone number."},
-		"image_url: nothing answers.":     {Field: "url", Detail: `"url" nothing answers.`},
-		"reply_message_id: is odd.":       {Field: "reply_to", Detail: `"reply_to" is odd.`},
+		"image_url: nothing answers.":     {Field: "url", Detail: "url: nothing answers."},
+		"reply_message_id: is odd.":       {Field: "reply_to", Detail: "reply_to: is odd."},
 		"message: no; phone: no.":         {Detail: "message: no; phone: no."},
 		"Nothing of that: kind.":          {Detail: "Nothing of that: kind."},
 	} {

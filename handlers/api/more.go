@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -119,7 +118,7 @@ func blamed(message string, called map[string]string) error {
 	}
 	name, what := cmp.Or(called[found[1]], found[1]), found[2]
 	if first, _ := utf8.DecodeRuneInString(what); !unicode.IsUpper(first) { // else it is a sentence by itself
-		what = strconv.Quote(name) + " " + what
+		what = name + ": " + what
 	}
 	return fault.InField(name, what)
 }

@@ -68,7 +68,7 @@ func TestPass(t *testing.T) {
 	}{
 		{`{"code":"SUCCESS","message":"x","results":{"a":1}}`, 200, 200, `{"a":1}`},
 		{`{"code":"SUCCESS","message":"x"}`, 200, 204, ``},
-		{`{"code":"VALIDATION_ERROR","message":"phone: no."}`, 400, 422, `"phone" no.`},
+		{`{"code":"VALIDATION_ERROR","message":"phone: no."}`, 400, 422, `phone: no.`},
 		{`{"code":"AUTHENTICATION_ERROR","message":"not connected."}`, 401, 503, `not connected.`},
 		{`{"code":"NOT_FOUND","message":"nothing."}`, 404, 404, `nothing.`},
 		{`{"code":"GATEWAY_TIMEOUT","message":"late."}`, 504, 504, `late.`},
