@@ -251,6 +251,11 @@ func (v variable) find(sources []source) (title, value string, err error) {
 			return s.title(v.name + "_FILE"), value, err
 		case value != "" && title == flagTitle(v.name) && v.twin && hasPassword(value):
 			return title, "", bad("holds a password, which every user of this machine could read there. Put it into the variable %s, or into a file that --%s names.", v.name, flagName(v.name+"_FILE"))
+		case title == flagTitle(v.name) && v.name == "WHATSAPP_WEBHOOK" && slices.ContainsFunc(parseList(value), func(address string) bool {
+			u, err := url.Parse(address)
+			return err == nil && u.User != nil
+		}):
+			return title, "", bad("holds a password, which every user of this machine could read there. Put it into the variable %s.", v.name)
 		case ok || pathOK:
 			return title, value, nil
 		}

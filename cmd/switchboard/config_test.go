@@ -119,6 +119,7 @@ func TestRefused(t *testing.T) {
 		"unescaped password":         {vars: map[string]string{"DB_URI": "postgres://u:hunter2%@host/db"}, want: "DB_URI is no PostgreSQL address"},
 		"password in the arguments":  {args: []string{"--db-uri=postgres://u:hunter2@host/db"}, want: "--db-uri holds a password"},
 		"password behind ?":          {args: []string{"--db-uri=postgres://u@host/db?password=hunter2"}, want: "--db-uri holds a password"},
+		"webhook in the arguments":   {args: []string{"--whatsapp-webhook=https://a.example,https://u:hunter2@b.example"}, want: "--whatsapp-webhook holds a password"},
 		"port of letters":            {vars: map[string]string{"APP_PORT": "http"}, want: `APP_PORT is "http"`},
 		"port too large":             {vars: map[string]string{"APP_PORT": "65536"}, want: `APP_PORT is "65536"`},
 		"port by flag":               {args: []string{"--app-port", "-1"}, want: `--app-port is "-1"`},
