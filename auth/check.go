@@ -16,7 +16,7 @@ import (
 const (
 	longestEmail     = 254 // RFC 5321
 	longestName      = 80
-	shortestPassword = 10
+	shortestPassword = 12
 	longestPassword  = 1000 // bytes; far beyond any person, and no work for an attacker to cause
 )
 
@@ -62,7 +62,7 @@ func checkPassword(password, email string) error {
 	case !utf8.ValidString(password):
 		return fault.InField("password", "This password holds bytes that are no text. Please choose another.")
 	case utf8.RuneCountInString(password) < shortestPassword:
-		return fault.InField("password", "This password is too short. Use at least 10 characters; three or four words are a good start.")
+		return fault.InField("password", "This password is too short. Use at least 12 characters; three or four words are a good start.")
 	case len(password) > longestPassword:
 		return fault.InField("password", "This password is too long; 1,000 characters are the most.")
 	case lower == email || lower == local:

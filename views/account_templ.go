@@ -467,7 +467,7 @@ func password(a Account) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Field(a.Password, Input{ID: "password", Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", TestID: "password", Required: true, Hint: "At least 10 characters. Three or four words are a good start."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Field(a.Password, Input{ID: "password", Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", TestID: "password", Required: true, Hint: "At least 12 characters. Three or four words are a good start."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

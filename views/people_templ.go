@@ -1246,7 +1246,7 @@ func Welcome(u auth.User, token string, f Form) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Field(f, Input{ID: "password", Name: "password", Label: "Password", Type: "password", Autocomplete: "new-password", TestID: "password", Required: true, Focus: true, Hint: "At least 10 characters. Three or four words are a good start."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Field(f, Input{ID: "password", Name: "password", Label: "Password", Type: "password", Autocomplete: "new-password", TestID: "password", Required: true, Focus: true, Hint: "At least 12 characters. Three or four words are a good start."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
