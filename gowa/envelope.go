@@ -23,6 +23,7 @@ type Envelope struct {
 func Write(w http.ResponseWriter, status int, e Envelope) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(e) // a client that went away is no one's trouble
 }

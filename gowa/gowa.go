@@ -103,7 +103,10 @@ func (a *API) allowed(r *http.Request) string {
 // Apply works by a number's settings from now on.
 func (a *API) Apply(s settings.Settings) { a.region.Store(&s.Region) }
 
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	a.mux.ServeHTTP(w, r)
+}
 
 // Health answers that the process is up.
 func Health(w http.ResponseWriter, _ *http.Request) {

@@ -58,6 +58,9 @@ func call(t *testing.T, own *fakeNumber, r *http.Request) (int, reply) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	newAPI(own).ServeHTTP(w, r)
+	if w.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("a browser may guess what %s answers", r.URL)
+	}
 	var out reply
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
 		t.Fatalf("answer %q: %v", w.Body, err)

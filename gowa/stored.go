@@ -315,7 +315,6 @@ func (a *API) mediaFile(r *request) (string, any, error) {
 		h := w.Header()
 		h.Set("Content-Type", kind)
 		h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": path.Base(clean(name))}))
-		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		h.Set("Cache-Control", "private")
 		http.ServeContent(w, r, "", f.StoredAt, file)
