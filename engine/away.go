@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"context"
 	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -31,7 +33,8 @@ func Away(err error) bool {
 		}
 		return strings.HasPrefix(own.Code, "08") // connection exceptions
 	}
-	var network net.Error
+	var network *net.OpError
+	var name *net.DNSError
 	var number syscall.Errno
 	var locked interface{ SafeToRetry() bool }
 	switch {
@@ -40,7 +43,11 @@ func Away(err error) bool {
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, net.ErrClosed),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return true
-	case errors.As(err, &network): // also what ended in a time that pgx was given
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded): // in a time that pgx was given
+		return true
+	case errors.As(err, &name):
+		return true
+	case errors.As(err, &network) && network.Op != "listen":
 		return true
 	case errors.As(err, &number):
 		switch number {
