@@ -29,7 +29,7 @@ func Away(err error) bool {
 		case tooMany, starting, "57P01", "57P02", "57P05": // shutdown, crash, idle for too long
 			return true
 		case "08P01": // PgBouncer has one code for all its troubles
-			return !strings.Contains(own.Message, "no such") && !strings.Contains(own.Message, "startup parameter")
+			return !strings.Contains(own.Message, "no such") && !strings.Contains(own.Message, "startup parameter") && !strings.Contains(own.Message, "statement pooling")
 		}
 		return strings.HasPrefix(own.Code, "08") // connection exceptions
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -53,4 +54,21 @@ func (s *Store) MayMakeTables(ctx context.Context) error {
 			user, schema, database, quoted(schema), quoted(user))
 	}
 	return fault.Wrap(fault.Unavailable, why, engine.ErrRefused)
+}
+
+// pooled is err, or the reason for it where a pooler is between that lets no transaction through.
+func pooled(ctx context.Context, uri string, err error) error {
+	if _, why := engine.Pooler(ctx, uri); errors.Is(why, engine.ErrStatements) {
+		return why
+	}
+	return err
+}
+
+// transacts makes sure that there are transactions.
+func transacts(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	return tx.Rollback()
 }

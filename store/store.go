@@ -42,8 +42,13 @@ func Open(ctx context.Context, uri string) (*Store, error) {
 	// A server that goes away in between is waited for, as by whoever makes a connection.
 	limited, cancel := context.WithTimeout(ctx, ofServer.Wait)
 	defer cancel()
-	if err := engine.Again(limited, engine.Away, func() error { return migrations.Up(ctx, db, name, migrations.Panel) }); err != nil {
-		err = s.unmigrated(ctx, err)
+	if err := engine.Again(limited, engine.Away, func() error {
+		if err := transacts(ctx, db); err != nil {
+			return err
+		}
+		return migrations.Up(ctx, db, name, migrations.Panel)
+	}); err != nil {
+		err = pooled(ctx, uri, s.unmigrated(ctx, err))
 		_ = db.Close()
 		return nil, err
 	}
@@ -77,9 +82,12 @@ func Look(ctx context.Context, uri string) (s *Store, has, newest int64, err err
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	if has, newest, err = migrations.Version(ctx, db, name, migrations.Panel); err != nil {
+	if err = transacts(ctx, db); err == nil {
+		has, newest, err = migrations.Version(ctx, db, name, migrations.Panel)
+	}
+	if err != nil {
 		_ = db.Close()
-		return nil, 0, 0, err
+		return nil, 0, 0, pooled(ctx, uri, err)
 	}
 	return &Store{db: handle{db}, engine: name}, has, newest, nil
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"switchboard/cgroups"
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/isolation"
@@ -298,8 +299,21 @@ func (d *examination) server(ctx context.Context, c config, s *storage, all []in
 	for _, name := range found.Open {
 		d.warn("PostgreSQL", "numbers' roles may enter the database %s, which is not theirs; let an administrator run: REVOKE CONNECT ON DATABASE \"%[1]s\" FROM PUBLIC;", name)
 	}
+	d.pooler(ctx, c)
 	d.connections(ctx, c, databases, all)
 	return databases
+}
+
+// pooler says what is between here and the server.
+func (d *examination) pooler(ctx context.Context, c config) {
+	switch mode, err := engine.Pooler(ctx, c.DBURI); {
+	case err != nil:
+		d.failed("PgBouncer", err)
+	case mode == "session":
+		d.warn("PgBouncer", "it is between, in session mode, where each connection of the panel and of numbers has one of the server's to itself: pages and numbers wait for each other unless the pool of the control database has %d, and those of numbers 4 each. Set pool_mode = transaction, or see docs/postgresql.md", 2*store.Connections)
+	case mode != "":
+		d.ok("PgBouncer", "it is between, in %s mode", mode)
+	}
 }
 
 func (d *examination) connections(ctx context.Context, c config, databases *isolation.Databases, all []instances.Instance) {

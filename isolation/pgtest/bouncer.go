@@ -25,7 +25,7 @@ const bouncerINI = `
 listen_addr = 127.0.0.1
 listen_port = %d
 unix_socket_dir =
-pool_mode = transaction
+pool_mode = %s
 auth_type = scram-sha-256
 auth_file = %s
 auth_user = postgres
@@ -38,9 +38,15 @@ ignore_startup_parameters = default_transaction_read_only
 server_reset_query_always = 0
 `
 
-// Bouncer starts PgBouncer in transaction mode before the cluster and returns the database's
-// URI through it. It ends with the test.
+// Bouncer is BouncerOf in transaction mode.
 func Bouncer(t testing.TB, d Database) Database {
+	t.Helper()
+	return BouncerOf(t, d, "transaction")
+}
+
+// BouncerOf starts PgBouncer in one of its modes before the cluster and returns the database's
+// URI through it. It ends with the test.
+func BouncerOf(t testing.TB, d Database, mode string) Database {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -68,7 +74,7 @@ func Bouncer(t testing.TB, d Database) Database {
 	users, ini := filepath.Join(dir, "users"), filepath.Join(dir, "ini")
 	for path, text := range map[string]string{
 		users: fmt.Sprintf("\"postgres\" \"%s\"\n", password),
-		ini:   fmt.Sprintf(bouncerINI, s.port, port, users),
+		ini:   fmt.Sprintf(bouncerINI, s.port, port, mode, users),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
