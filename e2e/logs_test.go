@@ -21,11 +21,19 @@ func TestNothingSecretIsLogged(t *testing.T) { onBothEngines(t, nothingSecretIsL
 func nothingSecretIsLogged(t *testing.T, database ...string) {
 	network := startNetwork(t)
 	phone, other := network.addPhone(own, "Ada"), network.addPhone(friend, "Grace")
-	panel, api := startPanelWithToken(t, network, append(database, "LOG_LEVEL=debug")...)
+	const nobody = "127.0.0.1:1" // where nothing listens, so that everything about it fails
+	panel, api := startPanelWithToken(t, network, append(database, "LOG_LEVEL=debug", "EGRESS_ALLOW=127.0.0.1/32",
+		"WHATSAPP_WEBHOOK=http://shop:hook-password@"+nobody+"/hook-path?token=hook-token")...)
 	id := api.create("Discreet").ID
+	api.call(http.MethodPost, "/instances/"+id+"/webhooks", map[string]any{"kind": "nats", "url": "nats://shop:broker-password@" + nobody}, http.StatusCreated, nil)
+	api.call(http.MethodPatch, "/instances/"+id+"/settings", map[string]any{"bucket": map[string]any{
+		"endpoint": "http://" + nobody, "name": "media", "access_key": "bucket-access", "secret_key": "bucket-password", "path_style": true,
+	}}, http.StatusOK, nil)
 	secrets := secrets{
 		"the owner's password": ownerPassword, "the token": api.token,
 		"the number": own, "the other's number": friend,
+		"a webhook's password": "hook-password", "its path": "hook-path", "its token": "hook-token",
+		"a broker's password": "broker-password", "the store's secret": "bucket-password", "a proxy's password": "proxy-password", "a picture's address": "picture-token",
 		"what arrived": "The vault opens at noon", "what was sent": "Bring the golden key", "what was not sent": "Nobody hears this",
 	}
 	code := api.code(id)
@@ -41,6 +49,14 @@ func nothingSecretIsLogged(t *testing.T, database ...string) {
 	other.receives(own, secrets["what was sent"])
 	poll(t, "the message is stored", func() bool { return panel.talk(api.get(id)).in[secrets["what arrived"]] == 1 }, nil)
 	secrets.addKeys(t, panel, api.get(id))
+
+	if status, _ := api.ask(http.MethodPost, "/instances/"+id+"/messages", map[string]string{"to": friend, "type": "image", "url": "http://" + nobody + "/?x=picture-token"}); status != http.StatusUnprocessableEntity {
+		t.Errorf("a picture that cannot be fetched is answered with %d", status)
+	}
+	for _, proxy := range []string{"socks5://shop:proxy-password@" + nobody, ""} {
+		api.call(http.MethodPatch, "/instances/"+id+"/settings", map[string]any{"proxy": proxy}, http.StatusOK, nil)
+		api.becomes(id, map[bool]string{true: "connected", false: "reconnecting"}[proxy == ""])
+	}
 
 	api.call(http.MethodPost, "/instances/"+id+"/logout", nil, http.StatusOK, nil)
 	api.becomes(id, "logged_out")
