@@ -19,7 +19,7 @@ func (s *server) routes() chi.Router {
 		r.Use(s.Audit.Middleware(s.Auth.Address))
 	}
 
-	r.Get("/healthz", s.alive)
+	r.Get("/healthz", alive)
 	r.Get("/readyz", s.ready)
 	r.Get("/metrics", s.showMetrics)
 	r.Method(http.MethodGet, "/static/*", http.StripPrefix("/static/", static.Handler()))

@@ -15,7 +15,6 @@ import (
 
 	"switchboard/audit"
 	"switchboard/auth"
-	"switchboard/engine"
 	"switchboard/handlers"
 	"switchboard/handlers/api"
 	"switchboard/handlers/gateway"
@@ -68,7 +67,7 @@ func openPanel(ctx context.Context, env environment, c config, o panelOptions) (
 	if err := checkFree(c); err != nil {
 		return nil, err
 	}
-	if err := awaitDatabase(ctx, env, o.log, func() error { return p.openNumbers(ctx, env, c, o) }); err != nil {
+	if err := p.awaitDatabase(ctx, env, c, func() error { return p.openNumbers(ctx, env, c, o) }); err != nil {
 		return nil, err
 	}
 	p.linked.record = p.record
@@ -124,21 +123,6 @@ func (p *panel) openNumbers(ctx context.Context, env environment, c config, o pa
 		p.numbers = nil
 	}
 	return err
-}
-
-// awaitDatabase does what needs the database server. While that is away it is waited for, until
-// ctx ends: a machine that was switched on may start it later. People are told once.
-func awaitDatabase(ctx context.Context, env environment, log *slog.Logger, do func() error) error {
-	told := false
-	return engine.Again(ctx, engine.Away, func() error {
-		err := do()
-		if engine.Away(err) && ctx.Err() == nil && !told {
-			told = true
-			log.Warn("database server is away and is waited for", "error", err)
-			fmt.Fprintln(env.stdout, sentence(err), "Switchboard waits for it.")
-		}
-		return err
-	})
 }
 
 // handler answers whatever comes to the panel's port. Streams end when closing is closed.
