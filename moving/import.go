@@ -21,6 +21,12 @@ func (in Installation) Import(ctx context.Context, from instances.Importer, p in
 	taken := map[instances.ID]bool{}
 	for _, r := range records {
 		taken[r.ID] = true
+		if account(r.JID) == account(p.JID) && r.Status == instances.Deleting && r.Reason == instances.Unfinished {
+			if err := in.clear(ctx, r.ID); err != nil { // what an import that was killed has left
+				return instances.Instance{}, err
+			}
+			continue
+		}
 		if r.JID != "" && account(r.JID) == account(p.JID) {
 			return instances.Instance{}, fault.New(fault.Conflict, fmt.Sprintf(
 				"This WhatsApp account belongs to the number %s here already.", r.ID))

@@ -53,6 +53,9 @@ func importNumbers(ctx context.Context, env environment, args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(found) == 0 {
+		return fault.New(fault.NotFound, "There is no paired number in that database. Check that it is the one that the other program uses.")
+	}
 	if list {
 		return listPaired(env, found)
 	}

@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mau.fi/whatsmeow/proto/waAdv"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 
 	"switchboard/engine"
+	"switchboard/instances"
 	"switchboard/isolation/pgtest"
 	_ "switchboard/whatsapp/serial" // sets up the library's logger before tests race to do it
 )
@@ -74,9 +76,36 @@ func TestImport(t *testing.T) {
 			panel.stop(t)
 		})
 	}
-	for _, c := range [][2]string{{"mysql://x", "no address"}, {"file:missing.db", "does not exist"}, {"", "needs --from"}, {server.URI, "holds a password"}} {
+	for _, c := range [][2]string{{"mysql://x", "no address"}, {"file:missing.db", "does not exist"}, {"file:.", "is a folder"}, {"", "needs --from"}, {server.URI, "holds a password"}} {
 		if got := runIn(t, t.TempDir(), nil, "", "import", "--from", c[0]); got.code != 2 || !strings.Contains(got.stderr, c[1]) {
 			t.Errorf("%s: %+v", c[0], got)
 		}
 	}
+}
+
+// An import that was killed is in nobody's way: the next one clears up what it left, and begins anew.
+func TestImportAfterOneThatWasKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	otherProgram(t, engine.SQLite, "file:"+filepath.Join(dir, "other.db")+"?_foreign_keys=on")
+	expect(t, runIn(t, dir, nil, "a long password", "user", "add", "--email", "owner@example.com", "--role", "owner", "--password-stdin"), 0)
+	c := config{DBURI: "file:" + filepath.Join(dir, "storages", "whatsapp.db"), StorageDir: filepath.Join(dir, "storages")}
+	in, err := openInstallation(t.Context(), c, opening{alone: true})
+	must(t, err)
+	const id = "shop_20240101120000"
+	_, err = in.Store.AddInstance(t.Context(), instances.Instance{
+		ID: id, Name: "Shop", JID: "491700000001:5@s.whatsapp.net", Port: 3001, Database: in.Databases.Names(id),
+		Desired: instances.Stopped, Status: instances.Deleting, Reason: instances.Unfinished, CreatedAt: time.UnixMilli(1),
+	}, "")
+	must(t, err)
+	_, err = in.Databases.Provision(t.Context(), id)
+	must(t, err)
+	in.release()
+	expect(t, runIn(t, dir, nil, "", "import", "--from", "file:other.db"), 0, "Imported 491700000001:5@s.whatsapp.net as Shop (", "Imported 491700000002:6@s.whatsapp.net")
+	empty, err := sql.Open("sqlite3", filepath.Join(dir, "empty.db"))
+	must(t, err)
+	_, err = empty.ExecContext(t.Context(), `CREATE TABLE "x" ("y" INTEGER)`)
+	must(t, err)
+	must(t, empty.Close())
+	expect(t, runIn(t, dir, nil, "", "import", "--from", "file:empty.db", "--list"), 1, "no paired number in that database")
 }

@@ -116,7 +116,11 @@ func mustBeThere(c config) error {
 	if err != nil {
 		return nil // a database server makes nothing by itself
 	}
-	if _, err := os.Stat(file.Path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(file.Path)
+	if err == nil && info.IsDir() {
+		return refuse("%s is a folder; name the database file in it, %s for example.", file.Path, filepath.Join(file.Path, "whatsapp.db"))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return refuse("The database file %s does not exist. Check DB_URI and the working directory.", file.Path)
 	}
 	return nil
