@@ -35,7 +35,10 @@ var beyondActs = []act{
 	}},
 	{"GET /message/{message_id}/status", func(s *stage) {
 		id := s.says("did it arrive?")
-		var got struct{ Status string }
+		var got struct {
+			Status   string
+			Receipts []struct{ JID, LID string }
+		}
 		poll(s.t, "it counts as delivered", func() bool {
 			s.ask(params{"message_id": id, "phone": s.ann.number}).into(&got)
 			return got.Status == "delivered"
@@ -45,7 +48,7 @@ var beyondActs = []act{
 			s.ask(params{"message_id": id}).into(&got)
 			return got.Status == "read"
 		}, nil)
-		s.looked = true
+		s.is(len(got.Receipts) == 1 && got.Receipts[0].JID == s.chat && got.Receipts[0].LID != "", "read by %+v", got.Receipts)
 	}},
 	{"GET /messages/search", func(s *stage) {
 		id, other := s.hears(s.ann, "where is the violoncello?", ""), s.hears(s.ben, "and the flute?", "")

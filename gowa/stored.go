@@ -140,6 +140,7 @@ type reacted struct {
 	SenderDisplayName string `json:"sender_display_name"`
 	IsFromMe          bool   `json:"is_from_me"`
 	Timestamp         string `json:"timestamp"`
+	SenderLID         string `json:"sender_lid,omitempty"` // not in gowa
 }
 
 // display is how a person is called: the account itself as it calls itself.
@@ -164,7 +165,7 @@ func (a *API) keptOf(m messages.Message) kept {
 		return k
 	}
 	for _, r := range m.Reactions {
-		k.Reactions = append(k.Reactions, reacted{r.Emoji, r.Person, a.display(r.FromMe, r.Name, r.Person), r.FromMe, utc(r.At)})
+		k.Reactions = append(k.Reactions, reacted{r.Emoji, r.Person, a.display(r.FromMe, r.Name, r.Person), r.FromMe, utc(r.At), r.PersonLID})
 	}
 	if d := m.Media; d != nil {
 		k.MediaType, k.Filename, k.URL, k.FileLength, k.Path = string(d.Type), d.Name, d.URL, d.Size, "statics/media/"+d.File
@@ -236,6 +237,7 @@ func (a *API) searchMessages(r *request) (string, any, error) {
 // progress is how far a message got with one person.
 type progress struct {
 	JID         string `json:"jid"`
+	LID         string `json:"lid,omitempty"`
 	DeliveredAt string `json:"delivered_at,omitempty"`
 	ReadAt      string `json:"read_at,omitempty"`
 	PlayedAt    string `json:"played_at,omitempty"`
@@ -257,7 +259,7 @@ func (a *API) messageStatus(r *request) (string, any, error) {
 	}
 	people := make([]progress, len(p.People))
 	for i, one := range p.People {
-		people[i] = progress{JID: one.Person}
+		people[i] = progress{JID: one.Person, LID: one.PersonLID}
 		for to, at := range map[*string]time.Time{&people[i].DeliveredAt: one.DeliveredAt, &people[i].ReadAt: one.ReadAt, &people[i].PlayedAt: one.PlayedAt} {
 			if !at.IsZero() {
 				*to = utc(at)

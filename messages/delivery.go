@@ -197,7 +197,7 @@ type Progress struct {
 // Received are the times at which one person got a message, and did more with it; zero for
 // what did not happen yet.
 type Received struct {
-	Person                        string
+	Person, PersonLID             string
 	DeliveredAt, ReadAt, PlayedAt time.Time
 }
 
@@ -215,9 +215,10 @@ func (m *Messages) Progress(ctx context.Context, chat, id string) (Progress, err
 	p.At = moment(at)
 	p.People, err = engine.All(ctx, m.db, "read receipts", func(row engine.Row) (r Received, err error) {
 		var delivered, read, played int64
-		err = row.Scan(&r.Person, &delivered, &read, &played)
+		err = row.Scan(&r.Person, &r.PersonLID, &delivered, &read, &played)
 		r.DeliveredAt, r.ReadAt, r.PlayedAt = moment(delivered), moment(read), moment(played)
 		return r, err
-	}, `SELECT "person", "delivered_at", "read_at", "played_at" FROM "receipts" WHERE "chat" = $1 AND "id" = $2 ORDER BY "person"`, clean(chat), clean(id))
+	}, `SELECT r."person", coalesce(p."lid", ''), r."delivered_at", r."read_at", r."played_at"
+		FROM "receipts" r LEFT JOIN "contacts" p ON p."jid" = r."person" WHERE r."chat" = $1 AND r."id" = $2 ORDER BY r."person"`, clean(chat), clean(id))
 	return p, err
 }

@@ -116,7 +116,7 @@ func testWhatCameBeforeItsMessage(t *testing.T, open opener) {
 func testReactions(t *testing.T, open opener) {
 	t.Parallel()
 	m, _ := open(t)
-	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ben, Name: "Ben"}}))
+	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ben, LID: "7@lid", Name: "Ben"}}))
 	mine := about("4", "A", messages.Reaction, "❤️", self, 4)
 	mine.FromMe = true
 	save(t, m, incoming("A", "hello"), incoming("B", "unloved"),
@@ -131,7 +131,7 @@ func testReactions(t *testing.T, open opener) {
 	for _, r := range all[1].Reactions {
 		got = append(got, r.Name+r.Emoji)
 	}
-	if want := []string{"Ben👍", "❤️"}; !slices.Equal(got, want) || !all[1].Reactions[1].FromMe {
+	if want := []string{"Ben👍", "❤️"}; !slices.Equal(got, want) || !all[1].Reactions[1].FromMe || all[1].Reactions[0].PersonLID != "7@lid" {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -139,6 +139,7 @@ func testReactions(t *testing.T, open opener) {
 func testReceipts(t *testing.T, open opener) {
 	t.Parallel()
 	m, _, events := boxed(t, open)
+	must(t, m.SavePeople(t.Context(), []messages.Person{{JID: ben, LID: "7@lid"}}))
 	save(t, m, outgoing("A", "hello"))
 	at := func(second int64) time.Time { return time.Unix(1_700_000_000+second, 0) }
 	receive := func(step messages.Step, person string, second int64, whole bool, name string) {
@@ -154,7 +155,7 @@ func testReceipts(t *testing.T, open opener) {
 	receive(messages.PlayedIt, ann, 3, true, "ann played it")
 	p, err := m.Progress(t.Context(), ann, "A")
 	must(t, err)
-	if want := []messages.Received{{Person: ann, PlayedAt: at(3)}, {Person: ben, DeliveredAt: at(1), ReadAt: at(2)}}; p.Status != messages.Read || !reflect.DeepEqual(p.People, want) {
+	if want := []messages.Received{{Person: ann, PlayedAt: at(3)}, {Person: ben, PersonLID: "7@lid", DeliveredAt: at(1), ReadAt: at(2)}}; p.Status != messages.Read || !reflect.DeepEqual(p.People, want) {
 		t.Errorf("got %+v", p)
 	}
 	if got, want := events(), []string{"ben got it", "ben read it", "ann played it"}; !slices.Equal(got, want) {

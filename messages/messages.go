@@ -63,11 +63,11 @@ type Message struct {
 
 // Reacted is one person's reaction to a message.
 type Reacted struct {
-	Person string
-	Name   string
-	FromMe bool
-	Emoji  string
-	At     time.Time
+	Person, PersonLID string
+	Name              string
+	FromMe            bool
+	Emoji             string
+	At                time.Time
 }
 
 // Question is what a poll asks.

@@ -257,7 +257,7 @@ func (m *Messages) reactions(ctx context.Context, all []Message) error {
 			var chat, id string
 			var r Reacted
 			var at int64
-			if err := row.Scan(&chat, &id, &r.Person, &r.FromMe, &r.Emoji, &at, &r.Name); err != nil {
+			if err := row.Scan(&chat, &id, &r.Person, &r.PersonLID, &r.FromMe, &r.Emoji, &at, &r.Name); err != nil {
 				return err
 			}
 			r.At = moment(at)
@@ -265,7 +265,7 @@ func (m *Messages) reactions(ctx context.Context, all []Message) error {
 				msg.Reactions = append(msg.Reactions, r)
 			}
 			return nil
-		}, `SELECT r."chat", r."id", r."person", r."from_me", r."emoji", r."at",
+		}, `SELECT r."chat", r."id", r."person", coalesce(nullif(r."person_lid", ''), p."lid", ''), r."from_me", r."emoji", r."at",
 				coalesce(nullif(p."name", ''), nullif(p."push_name", ''), p."business_name", '')
 			FROM "reactions" r LEFT JOIN "contacts" p ON p."jid" = r."person"
 			WHERE r."emoji" <> '' AND r."chat" IN (`+strings.Join(chats, ", ")+`) AND r."id" IN (`+strings.Join(ids, ", ")+`) ORDER BY r."at", r."person"`, args...)

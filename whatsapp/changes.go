@@ -132,7 +132,7 @@ func (s *Session) keepGroup(a *account, evt any) error {
 	case *events.JoinedGroup:
 		g := a.stored(s.ctx, &e.GroupInfo)
 		at := time.Now()
-		p := payload{"chat_id": g.JID, "name": g.Name, "type": "join", "jids": addresses(g.Members)}
+		p := payload{"chat_id": g.JID, "name": g.Name, "type": "join", "jids": addresses(g.Members), "lids": hidden(g.Members)}
 		if e.Reason != "" {
 			p["reason"] = e.Reason
 		}
@@ -176,7 +176,7 @@ func (s *Session) keepGroup(a *account, evt any) error {
 				c.Joined = append(c.Joined, all...)
 			}
 			told = append(told, event("group.participants", c.JID, "", e.Timestamp,
-				payload{"chat_id": c.JID, "type": step.name, "jids": addresses(all)})...)
+				payload{"chat_id": c.JID, "type": step.name, "jids": addresses(all), "lids": hidden(all)})...)
 		}
 		if e.Delete != nil && e.Delete.Deleted {
 			c.Out = true
@@ -192,6 +192,15 @@ func addresses(all []messages.Member) []string {
 		jids[i] = m.JID
 	}
 	return jids
+}
+
+// hidden are the other forms of these addresses, in the same order; "" where it is not known.
+func hidden(all []messages.Member) []string {
+	lids := make([]string, len(all))
+	for i, m := range all {
+		lids[i] = m.LID
+	}
+	return lids
 }
 
 // keepCall keeps what becomes of a call.

@@ -6,9 +6,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -151,7 +153,10 @@ func TestSubscribersGetToKnow(t *testing.T) {
 	}
 	other := newPhone(t, "Other")
 	must(friend.AddToGroup(within(t), g.ID, []string{other.Number()}))
-	o.event(t, "group.participants", map[string]any{"chat_id": g.ID, "type": "join", "jids": []any{other.Number() + "@s.whatsapp.net"}})
+	came := o.event(t, "group.participants", map[string]any{"chat_id": g.ID, "type": "join", "jids": []any{other.Number() + "@s.whatsapp.net"}})
+	if lids, _ := came["lids"].([]any); len(lids) != 1 || !strings.HasSuffix(fmt.Sprint(lids[0]), "@lid") {
+		t.Errorf("came with %v", came)
+	}
 	must(friend.RemoveFromGroup(within(t), g.ID, []string{other.Number()}))
 	o.event(t, "group.participants", map[string]any{"chat_id": g.ID, "type": "leave", "jids": []any{other.Number() + "@s.whatsapp.net"}})
 	_, err = friend.SendText(within(t), g.ID, "to all")
