@@ -5,9 +5,11 @@ package relay
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync/atomic"
 
 	"switchboard/fault"
 )
@@ -38,6 +40,8 @@ func (p Relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Fail(w, r, fault.Wrap(fault.Invalid, "The path is not escaped properly.", err))
 		return
 	}
+	body := &body{ReadCloser: r.Body}
+	r.Body = body
 	proxy := httputil.ReverseProxy{
 		Transport:     p.Worker,
 		FlushInterval: -1,
@@ -57,11 +61,27 @@ func (p Relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if _, ok := errors.AsType[*fault.Error](err); !ok {
+			if broken := body.broken.Load(); broken != nil {
+				err = fault.Wrap(fault.Invalid, "The request is malformed, or ended before it was complete.", *broken)
+			} else if _, ok := errors.AsType[*fault.Error](err); !ok {
 				err = fault.Wrap(fault.Unavailable, "The number's own process does not answer. Its status says more.", err)
 			}
 			p.Fail(w, r, err)
 		},
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// body is what a client sends. It notes when that breaks off.
+type body struct {
+	io.ReadCloser
+	broken atomic.Pointer[error]
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) { // which the worker's end leads to
+		b.broken.Store(&err)
+	}
+	return n, err
 }
