@@ -1,10 +1,14 @@
 package isolation_test
 
 import (
+	"context"
 	"database/sql"
+	"log/slog"
+	"sync"
 	"testing"
 
 	"switchboard/instances"
+	"switchboard/isolation"
 	"switchboard/isolation/isolationtest"
 	"switchboard/isolation/pgtest"
 )
@@ -45,4 +49,51 @@ func TestDroppingWaitsForASuperuser(t *testing.T) {
 	if err := connect(t, into(t, database.SuperURI, name)); err == nil {
 		t.Error("the database is still there")
 	}
+}
+
+// What a process that was killed had asked for, the server may still be making when the next one drops it.
+func TestDroppingWhatIsBeingMade(t *testing.T) {
+	t.Parallel()
+	database := pgtest.New(t)
+	place := isolationtest.Place{URI: database.URI, StorageDir: t.TempDir(), Tag: "_" + database.Tag}
+	id := place.ID("late")
+	name := "whatsapp_" + string(id)
+	super, err := sql.Open("pgx", database.SuperURI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = super.Close() }()
+	late := sync.OnceFunc(func() {
+		if _, err := super.ExecContext(t.Context(), `CREATE DATABASE "`+name+`" OWNER "`+name+`" TEMPLATE template0`); err != nil {
+			t.Error(err)
+		}
+	})
+	d := isolationtest.Open(t, place, isolation.WithLog(slog.New(onStep(func(step string) {
+		if step == "keys_"+string(id)+" dropped" {
+			late()
+		}
+	}))))
+	provisionAt(t, d, id)
+	if err := d.Drop(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if err := connect(t, into(t, database.SuperURI, name)); err == nil {
+		t.Error("the database is still there")
+	}
+}
+
+// onStep is told each step of what is done to databases.
+type onStep func(step string)
+
+func (f onStep) Enabled(context.Context, slog.Level) bool { return true }
+func (f onStep) WithAttrs([]slog.Attr) slog.Handler       { return f }
+func (f onStep) WithGroup(string) slog.Handler            { return f }
+func (f onStep) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "step" {
+			f(a.Value.String())
+		}
+		return true
+	})
+	return nil
 }

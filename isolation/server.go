@@ -182,6 +182,8 @@ func overtaken(err error) bool {
 	switch e.Code {
 	case "42P04", "42710", "23505": // database, role, the same as the catalogue says it
 		return true
+	case "2BP01": // a role that has something, when it is to go
+		return true
 	}
 	return false
 }
@@ -325,7 +327,11 @@ func (s *server) migrate(ctx context.Context, access instances.Access) error {
 
 func (s *server) drop(ctx context.Context, id instances.ID) error {
 	s.step(ctx, id, "drop")
-	if err := again(ctx, func() error { return s.dropAll(ctx, id) }); err != nil {
+	err := again(ctx, func() error { return s.dropAll(ctx, id) })
+	if overtaken(err) {
+		err = again(ctx, func() error { return s.dropAll(ctx, id) })
+	}
+	if err != nil {
 		return serverFault("The databases of this number cannot be removed from the PostgreSQL server; the log tells why. Please try again.", err)
 	}
 	s.step(ctx, id, "dropped")
