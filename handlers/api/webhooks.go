@@ -293,7 +293,11 @@ func (s *server) oneDelivery(w http.ResponseWriter, r *http.Request, id instance
 }
 
 func (s *server) resendDelivery(w http.ResponseWriter, r *http.Request, id instances.ID) error {
-	return s.resend(w, r, id, webhooks.Filter{IDs: []string{chi.URLParam(r, "delivery")}})
+	err := s.resend(w, r, id, webhooks.Filter{IDs: []string{chi.URLParam(r, "delivery")}})
+	if fault.FieldOf(err) == "ids" { // which are in the path here
+		return errNoDelivery
+	}
+	return err
 }
 
 // resendDeliveries sends what is meant; everything only if that is said.
@@ -314,13 +318,15 @@ func (s *server) resendDeliveries(w http.ResponseWriter, r *http.Request, id ins
 	return s.resend(w, r, id, in.Filter)
 }
 
+var errNoDelivery = fault.New(fault.NotFound, "This delivery does not exist, or not any more.")
+
 func (s *server) resend(w http.ResponseWriter, r *http.Request, id instances.ID, f webhooks.Filter) error {
 	n, err := s.Webhooks.Resend(r.Context(), viewer(r), id, f)
 	if err != nil {
 		return err
 	}
 	if len(f.IDs) == 1 && n == 0 {
-		return fault.New(fault.NotFound, "This delivery does not exist, or not any more.")
+		return errNoDelivery
 	}
 	return writeJSON(w, http.StatusAccepted, webhooks.Count{Count: n})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"switchboard/fault"
 	"switchboard/instances"
 	"switchboard/messages"
 	"switchboard/webhooks"
@@ -277,6 +278,8 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("one is %+v %+v", one.Request, one.Response)
 	}
 	s.wantProblem(s.send(s.operator, "GET", path+"/9-x", ""), http.StatusNotFound)
+	s.supervisor.refuse = fault.InField("ids", "This is no id of a delivery.")
+	s.wantProblem(s.send(s.operator, "POST", path+"/nothing/resend", ""), http.StatusNotFound)
 	s.wantStatus(s.send(s.operator, "POST", path+"/"+all[1].ID+"/resend", ""), http.StatusAccepted)
 	s.wantStatus(s.send(s.operator, "POST", path+"/resend", `{"state":"parked"}`), http.StatusAccepted)
 	s.wantStatus(s.send(s.operator, "POST", path+"/resend", `{"all":true}`), http.StatusAccepted)
