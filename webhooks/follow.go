@@ -118,14 +118,15 @@ func (w *Webhooks) startAfter(ctx context.Context, after string) (seq int64, err
 			return seq, nil
 		}
 	}
-	if at, ok := MomentOf(after); ok {
+	// The end first: what is stored between the two is behind it.
+	err = w.o.DB.QueryRowContext(ctx, `SELECT coalesce(max("seq"), 0) FROM "outbox"`).Scan(&seq)
+	if at, ok := MomentOf(after); ok && err == nil {
 		var first sql.Null[int64]
 		err = w.o.DB.QueryRowContext(ctx, `SELECT min("seq") - 1 FROM "events" WHERE "id" >= $1`, firstID(at)).Scan(&first)
-		if err != nil || first.Valid {
-			return first.V, err
+		if first.Valid {
+			seq = first.V
 		}
 	}
-	err = w.o.DB.QueryRowContext(ctx, `SELECT coalesce(max("seq"), 0) FROM "outbox"`).Scan(&seq)
 	return seq, err
 }
 

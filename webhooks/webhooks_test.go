@@ -18,6 +18,7 @@ import (
 
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"switchboard/engine"
 	"switchboard/fault"
 	"switchboard/messages"
 	"switchboard/settings"
@@ -495,6 +496,33 @@ func TestRetention(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is stored in the very moment in which a stream begins is told by it.
+func TestFollowWhileSomethingComes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, engine.SQLite, openSQLite(t))
+	w.run()
+	for range 200 {
+		_, err := w.db.ExecContext(t.Context(), `DELETE FROM "events"`)
+		ok(t, err)
+		since := Since(time.Now().Add(-time.Hour))
+		var putting sync.WaitGroup
+		putting.Go(func() { w.put("message", ann, "now") })
+		found := errors.New("found")
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err = w.Follow(ctx, since, func(e Told) error {
+			if e.ID != "" {
+				return found
+			}
+			return nil
+		})
+		cancel()
+		putting.Wait()
+		if !errors.Is(err, found) {
+			t.Fatalf("it was not told: %v", err)
+		}
+	}
 }
 
 // A stream tells what comes, and after an interruption what came meanwhile.

@@ -134,7 +134,8 @@ func process(t *testing.T, doc control.StartDocument, change func(*exec.Cmd)) *r
 		r.stop()
 		r.ended(t)
 		if t.Failed() {
-			t.Logf("the worker wrote: %s", &said)
+			log, _ := os.ReadFile(filepath.Join(doc.Dir, "worker.log"))
+			t.Logf("the worker wrote: %s\n%s", &said, log[max(0, len(log)-20_000):])
 		}
 	})
 	go func() {
