@@ -6,7 +6,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unve
 # The version goes in by the linker: Go's own stamp fails in a clone that another user owns.
 GOBUILD = go build -buildvcs=false -ldflags "-X main.release=$(VERSION)"
 
-# Whatever is built and tested from here has a runtime that is small for small processes.
+# Whatever is built and tested from here has a runtime and a protobuf library that are small for small processes.
 export GOFLAGS := $(strip $(GOFLAGS) $(shell scripts/small.sh))
 
 help: ## list the targets

@@ -41,6 +41,10 @@ if [ ${#norace[@]} -gt 0 ]; then
 	go test -shuffle=on -timeout 10m "${norace[@]}"
 fi
 
+step "protobuf's own tests, on the copy that numbers have"
+go test google.golang.org/protobuf/{internal/{filedesc,impl,reflection_test},proto,encoding/...,reflect/...,testing/prototest,types/...}
+go test -race google.golang.org/protobuf/internal/race_test/...
+
 step "fuzzing, short"
 scripts/fuzz.sh 2s
 

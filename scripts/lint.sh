@@ -3,4 +3,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 scripts/tools.sh lint
+GOFLAGS=$(printf %s "${GOFLAGS-}" | sed 's/-modfile=[^ ]*//') # it also loads packages outside of the module
+export GOFLAGS
 GOLANGCI_LINT_CACHE="$PWD/.tools/cache" exec .tools/golangci-lint run "$@"
