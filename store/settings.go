@@ -55,11 +55,15 @@ func (s *Store) SaveSettings(ctx context.Context, scope string, sealed []byte, r
 	return n == 1, err
 }
 
-// ForgetSettings removes the settings of all numbers, for when the key is lost that they were
-// encrypted with.
-func (s *Store) ForgetSettings(ctx context.Context) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM "settings"`); err != nil {
-		return fmt.Errorf("forget settings: %w", err)
-	}
-	return nil
+// ForgetSealed removes the settings of all numbers and the passwords of their databases, for when the key is lost
+// that they were encrypted with: numbers cannot start with what nobody can read.
+func (s *Store) ForgetSealed(ctx context.Context) error {
+	return s.within(ctx, func(tx *sql.Tx) error {
+		for _, table := range []string{"settings", "database_passwords"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM "`+table+`"`); err != nil {
+				return fmt.Errorf("forget %s: %w", table, err)
+			}
+		}
+		return nil
+	})
 }

@@ -43,7 +43,7 @@ func TestSettings(t *testing.T) {
 		if sealed, revision, err := s.Settings(t.Context(), id); err != nil || sealed != nil || revision != 0 {
 			t.Errorf("a deleted number has %q, %v", sealed, err)
 		}
-		if err := s.ForgetSettings(t.Context()); err != nil {
+		if err := s.ForgetSealed(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if all, err := s.SettingsRevisions(t.Context()); err != nil || len(all) != 0 {

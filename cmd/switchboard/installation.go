@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -61,6 +62,11 @@ func openInstallation(ctx context.Context, c config, o opening) (_ *installation
 		return nil, refuseFor(err)
 	}
 	in.undo.add(func() { _ = databases.Close() })
+	if o.newKey {
+		if err := newPasswords(ctx, in.storage, databases); err != nil {
+			return nil, err
+		}
+	}
 	keeper, err := settingsKeeper(ctx, in.storage)
 	if err != nil {
 		return nil, err
@@ -70,6 +76,35 @@ func openInstallation(ctx context.Context, c config, o opening) (_ *installation
 		PortStart: c.WorkerPortStart, PortFree: portFree(c.WorkerHost), DiskLimit: c.WorkerLimits.Disk,
 	}
 	return in, nil
+}
+
+// newPasswords gives the roles of numbers whose passwords are lost with the secret key new ones. A
+// worker that runs needs to be started again then.
+func newPasswords(ctx context.Context, s *storage, databases *isolation.Databases) error {
+	all, err := s.store.Instances(ctx)
+	if err != nil {
+		return err
+	}
+	for _, inst := range all {
+		if databases.Names(inst.ID).Engine != engine.Postgres {
+			continue
+		}
+		kept, err := s.store.Password(ctx, inst.ID)
+		if err != nil {
+			return err
+		}
+		complete, err := databases.Complete(ctx, inst.ID)
+		if err != nil {
+			return err
+		}
+		if kept != nil || !complete { // what is missing is not made: it may be brought back
+			continue
+		}
+		if _, err := databases.Provision(ctx, inst.ID); err != nil {
+			return fmt.Errorf("new password of %s: %w", inst.ID, err)
+		}
+	}
+	return nil
 }
 
 // release gives back what was taken.

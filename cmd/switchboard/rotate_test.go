@@ -11,6 +11,9 @@ import (
 
 	"switchboard/audit"
 	"switchboard/auth"
+	"switchboard/instances"
+	"switchboard/isolation"
+	"switchboard/isolation/pgtest"
 	"switchboard/secrets"
 	"switchboard/settings"
 )
@@ -221,4 +224,36 @@ func TestRotateAfterARestore(t *testing.T) {
 	expect(t, runIn(t, dir, nil, chosen, "restore", "--in", "all.backup", "--passphrase-stdin", "--replace"), 0, "Restored Shop")
 	expect(t, runIn(t, dir, nil, "", "rotate-key"), 0, "new key")
 	expect(t, runIn(t, dir, nil, "", "user", "list"), 0, "owner@example.com")
+}
+
+// The same on a database server, where the passwords of numbers' databases are lost with the key.
+func TestNewSecretKeyOnPostgres(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := config{DBURI: pgtest.New(t).URI, StorageDir: dir}
+	const id, gone = "shop_20240101120000", "gone_20240101120000"
+	in, err := openInstallation(t.Context(), c, opening{alone: true})
+	must(t, err)
+	for n, id := range []instances.ID{id, gone} {
+		_, err = in.Store.AddInstance(t.Context(), instances.Instance{
+			ID: id, Name: string(id), Port: 3001 + n, Database: in.Databases.Names(id), Desired: instances.Stopped, Status: instances.Idle, CreatedAt: time.UnixMilli(1),
+		}, "")
+		must(t, err)
+		_, err = in.Databases.Provision(t.Context(), id)
+		must(t, err)
+	}
+	must(t, in.Databases.Drop(t.Context(), gone))
+	in.release()
+	must(t, os.Remove(filepath.Join(dir, secretKeyName)))
+	in, err = openInstallation(t.Context(), c, opening{alone: true, newKey: true})
+	must(t, err)
+	defer in.release()
+	access, err := in.Databases.Access(t.Context(), id)
+	must(t, err)
+	db, err := isolation.OpenMain(t.Context(), access)
+	must(t, err)
+	must(t, db.Close())
+	if complete, err := in.Databases.Complete(t.Context(), gone); complete || err != nil {
+		t.Errorf("what was missing was made anew, %v", err)
+	}
 }

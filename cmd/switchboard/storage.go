@@ -92,8 +92,7 @@ func (s *storage) checkKey(ctx context.Context, again bool) error {
 	case !again:
 		return s.wrongKey()
 	}
-	// Nobody can read the settings any more, and numbers cannot start without theirs.
-	if err := s.store.ForgetSettings(ctx); err != nil {
+	if err := s.store.ForgetSealed(ctx); err != nil {
 		return err
 	}
 	return s.store.ReplaceProbe(ctx, box.Seal(nil))
