@@ -7,6 +7,7 @@ import (
 
 	"switchboard/whatsapp"
 	"switchboard/whatsapp/simulator/phone"
+	"switchboard/whatsapp/simulator/web"
 )
 
 // TestMoreAPI does by the management API what gowa never had, and looks on the phones.
@@ -36,6 +37,28 @@ func TestMoreAPI(t *testing.T) {
 	do("/chat/"+friend+"/mute", map[string]any{"muted": false})
 	ada.view("the chat no longer muted", func(v phone.View) bool { return !v.Chats[friend].Muted })
 	api.call(http.MethodPost, at+"/chat/"+friend+"/mute", map[string]any{}, http.StatusUnprocessableEntity, nil)
+
+	// Polls.
+	lunch, err := network.control.SendPoll(ctx, friend, own, web.Poll{Question: "Lunch?", Options: []string{"Soup", "Cake"}})
+	network.must(err)
+	at1 := at + "/message/" + lunch.ID
+	var votes struct {
+		Options []struct {
+			Name   string
+			Voters []struct{ JID string }
+		}
+	}
+	poll(t, "the poll is stored", func() bool {
+		status, _ := api.ask(http.MethodGet, at1+"/votes?phone="+friend, nil)
+		return status == http.StatusOK
+	}, nil)
+	api.call(http.MethodPost, at1+"/vote", map[string]any{"phone": friend, "options": []string{"Cake"}}, http.StatusOK, nil)
+	api.call(http.MethodGet, at1+"/votes?phone="+friend, nil, http.StatusOK, &votes)
+	if len(votes.Options) != 2 || len(votes.Options[0].Voters) != 0 || len(votes.Options[1].Voters) != 1 || votes.Options[1].Voters[0].JID != own+"@s.whatsapp.net" {
+		t.Errorf("the votes are %+v", votes)
+	}
+	api.call(http.MethodPost, at1+"/vote", map[string]any{"phone": friend, "options": []string{}}, http.StatusOK, nil)
+	api.call(http.MethodPost, at1+"/vote", map[string]any{"phone": friend, "options": []string{"Fish"}}, http.StatusUnprocessableEntity, nil)
 
 	// The text about oneself.
 	do("/user/about", map[string]any{"about": "Open from nine"})

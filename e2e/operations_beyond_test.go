@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"image/color"
 	"net/http"
 	"path"
@@ -49,6 +50,57 @@ var beyondActs = []act{
 			return got.Status == "read"
 		}, nil)
 		s.is(len(got.Receipts) == 1 && got.Receipts[0].JID == s.chat && got.Receipts[0].LID != "", "read by %+v", got.Receipts)
+	}},
+	{"POST /message/{message_id}/vote", func(s *stage) {
+		group, _ := s.choir()
+		votes := func(want ...string) func(phone.Entry) bool {
+			return func(e phone.Entry) bool { return slices.Equal(e.Votes[s.owner.number], want) }
+		}
+		for chat, to := range map[string]string{s.chat: s.owner.number, group: group} {
+			poll, err := s.control.SendPoll(within(s.t, patience), s.ann.number, to, web.Poll{Question: "Lunch?", Options: []string{"Soup", "Cake"}, Selectable: 1})
+			s.must(err)
+			s.stored(chat, poll.ID)
+			s.about(poll.ID, params{"phone": chat, "options": []string{"Cake"}})
+			s.arrives(s.ann, poll.ID, votes("Cake"))
+			s.arrives(s.owner, poll.ID, votes("Cake")) // the account's own phone
+			s.about(poll.ID, params{"phone": chat, "options": []string{"Soup"}})
+			s.arrives(s.ann, poll.ID, votes("Soup"))
+			for _, wrong := range [][]string{{"Fish"}, {"Soup", "Cake"}} {
+				s.refused("400 VALIDATION_ERROR", s.operation, params{"message_id": poll.ID, "phone": chat, "options": wrong})
+			}
+			s.about(poll.ID, params{"phone": chat, "options": ""})
+			s.arrives(s.ann, poll.ID, votes())
+		}
+		s.refused("400 VALIDATION_ERROR", s.operation, params{"message_id": s.hears(s.ann, "no poll", ""), "phone": s.chat, "options": []string{"Soup"}})
+	}},
+	{"GET /message/{message_id}/votes", func(s *stage) {
+		group, _ := s.choir()
+		for chat, there := range map[string]string{s.chat: s.owner.number, group: group} {
+			status, _, body := s.raw("POST /send/poll", "", params{"phone": chat, "question": "Lunch?", "options": []string{"Soup", "Cake"}, "max_answer": 2})
+			s.is(status == http.StatusOK, "%d %s", status, body)
+			id := answered{s: s, Results: results(body)}.id()
+			s.arrives(s.ann, id, nil)
+			for _, chosen := range [][]string{{"Soup", "Cake"}, {"Cake"}, nil} {
+				s.must(s.control.Vote(within(s.t, patience), s.ann.number, there, id, chosen...))
+				var got struct {
+					Question string
+					Options  []struct {
+						Name   string
+						Voters []struct{ JID, LID, Name string }
+					}
+				}
+				poll(s.t, "the vote counts", func() bool {
+					s.about(id, params{"phone": chat}).into(&got)
+					var counted []string
+					for _, o := range got.Options {
+						if len(o.Voters) == 1 && o.Voters[0].JID == s.chat && o.Voters[0].LID != "" && o.Voters[0].Name == "Ann" {
+							counted = append(counted, o.Name)
+						}
+					}
+					return got.Question == "Lunch?" && slices.Equal(counted, chosen)
+				}, func() string { return fmt.Sprintf("%+v", got) })
+			}
+		}
 	}},
 	{"GET /messages/search", func(s *stage) {
 		id, other := s.hears(s.ann, "where is the violoncello?", ""), s.hears(s.ben, "and the flute?", "")

@@ -36,7 +36,7 @@ func (r *request) unpack(from io.Reader, files map[string]int64) ([]byte, error)
 		limit, isFile := files[key]
 		switch {
 		case b == '"' && depth == 1 && before == ':' && isFile:
-			if err := r.embedded(key, u.from, limit); err != nil {
+			if err := r.embedded(key, &plain{from: u.from}, limit); err != nil {
 				return nil, err
 			}
 			err = u.keep('"', '"')
@@ -102,9 +102,9 @@ func (u *unpacker) text() ([]byte, error) {
 	}
 }
 
-// embedded keeps the file in a text whose first quotation mark was read. An empty text is none.
-func (r *request) embedded(name string, from *bufio.Reader, limit int64) error {
-	text := bufio.NewReader(&plain{from: from})
+// embedded keeps the file in a text. An empty text is none.
+func (r *request) embedded(name string, from io.Reader, limit int64) error {
+	text := bufio.NewReader(from)
 	head, err := text.Peek(len("data:"))
 	switch {
 	case errors.Is(err, errNotBase64):
@@ -139,7 +139,7 @@ func (r *request) embedded(name string, from *bufio.Reader, limit int64) error {
 	return nil
 }
 
-// unfold takes files out of texts of a form, which are written as in JSON.
+// unfold takes files out of texts of a form.
 func (r *request) unfold(files map[string]int64) error {
 	for name, limit := range files {
 		switch v := r.values[name].(type) {
@@ -149,7 +149,7 @@ func (r *request) unfold(files map[string]int64) error {
 				continue
 			}
 			v = strings.ReplaceAll(v, " ", "+") // what a plus that nobody escaped has become
-			if err := r.embedded(name, bufio.NewReader(strings.NewReader(v+`"`)), limit); err != nil {
+			if err := r.embedded(name, strings.NewReader(v), limit); err != nil {
 				return err
 			}
 			r.values[name] = ""
@@ -191,7 +191,7 @@ func readDataURI(from *bufio.Reader) (media string, params map[string]string, er
 	return "", nil, errNotBase64
 }
 
-// plain reads a JSON text up to its last quotation mark.
+// plain reads a JSON text, whose first quotation mark was read, up to its last.
 type plain struct {
 	from *bufio.Reader
 	over bool

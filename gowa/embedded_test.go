@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -104,6 +105,13 @@ func TestFilesInJSONRefused(t *testing.T) {
 	in, err = read(httptest.NewRecorder(), formOf("file=undefined&file_url=https://example.org/a.png"), map[string]int64{"file": 1000})
 	if err != nil || in.files["file"] != nil {
 		t.Errorf("beside an address: %v", err)
+	}
+	// There it is text as it stands, with nothing escaped and nothing to end it.
+	for _, value := range []string{`AAAA\`, `AAAA\n`, `AA\u00`, `AAAA"AAAA`} {
+		in, err = read(httptest.NewRecorder(), formOf("file="+url.QueryEscape(value)), map[string]int64{"file": 1000})
+		if in.forget(); err == nil || !strings.HasPrefix(fmt.Sprint(messageOf(err)), "file: in JSON this is a file in Base64") {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 	// What is no text is no file.
 	for _, value := range []string{`7`, `{"data":"AAAA"}`, `["AAAA"]`, `true`} {

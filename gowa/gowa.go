@@ -46,6 +46,7 @@ type Number interface {
 	Groups
 	Newsletters
 	Calls
+	Voter
 	More
 	Stored
 }
@@ -127,7 +128,7 @@ type route struct {
 
 // routes is the whole API.
 func routes() []route {
-	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes, storedRoutes)
+	return slices.Concat(appRoutes, sendRoutes, messageRoutes, userRoutes, chatRoutes, groupRoutes, newsletterRoutes, callRoutes, queueRoutes, moreRoutes, storedRoutes, voteRoutes)
 }
 
 // answer adapts an operation.

@@ -84,11 +84,11 @@ var apiRoutes = map[access]string{
 		GET /instances/{id}/webhooks   GET /instances/{id}/webhooks/{webhook}
 		GET /instances/{id}/deliveries   GET /instances/{id}/deliveries/{delivery}
 		POST /instances/{id}/user/lookup   GET /instances/{id}/user/blocked   GET /instances/{id}/user/resolve   GET /instances/{id}/community/groups
-		GET /instances/{id}/messages/{message}   GET /instances/{id}/queue
+		GET /instances/{id}/message/{message_id}/votes   GET /instances/{id}/messages/{message}   GET /instances/{id}/queue
 		GET /instances/{id}/api   GET /instances/{id}/api/*`,
 	changes: `
 		POST /instances/{id}/messages   DELETE /instances/{id}/queue/{send}
-		POST /instances/{id}/chat/{chat_jid}/mute   POST /instances/{id}/chat/{chat_jid}/unread   POST /instances/{id}/community
+		POST /instances/{id}/message/{message_id}/vote   POST /instances/{id}/chat/{chat_jid}/mute   POST /instances/{id}/chat/{chat_jid}/unread   POST /instances/{id}/community
 		POST /instances/{id}/community/groups   POST /instances/{id}/newsletter   POST /instances/{id}/newsletter/follow
 		POST /instances/{id}/newsletter/mute   POST /instances/{id}/user/about   POST /instances/{id}/user/blocked
 		POST /instances/{id}/bucket/check   PATCH /instances/{id}   PATCH /instances/{id}/settings   DELETE /instances/{id}   POST /instances/{id}/start   POST /instances/{id}/stop
@@ -427,7 +427,7 @@ func (o *office) programs(t *testing.T, r routed, prefix string, a access) {
 	switch {
 	case a == manages:
 		needed = auth.Admin
-	case strings.HasPrefix(r.pattern, "/send"), strings.HasPrefix(r.pattern, "/instances/{id}/chat/"), r.String() == "POST /instances/{id}/messages", r.String() == "DELETE /instances/{id}/queue/{send}":
+	case strings.HasPrefix(r.pattern, "/send"), strings.HasPrefix(r.pattern, "/instances/{id}/chat/"), strings.HasPrefix(r.pattern, "/instances/{id}/message/") && a == changes, r.String() == "POST /instances/{id}/messages", r.String() == "DELETE /instances/{id}/queue/{send}":
 		needed = auth.Send
 	case a == changes || a == makes:
 		needed = auth.Manage

@@ -178,7 +178,7 @@ func testPolls(t *testing.T, open opener) {
 	poll.Kind, poll.Question = messages.Poll, &messages.Question{Text: "Lunch?", Options: []string{"yes", "no"}, Selectable: 1}
 	ballot := func(id, voter string, second int, options ...string) messages.Message {
 		v := about(id, "P", messages.Vote, "", voter, second)
-		v.Votes = options
+		v.Votes = append([]string{}, options...)
 		return v
 	}
 	save(t, m, poll, ballot("2", ben, 2, "no"), ballot("1", ben, 1, "yes"), ballot("3", ann, 3, "yes", "no"), ballot("4", ann, 4))
@@ -186,6 +186,10 @@ func testPolls(t *testing.T, open opener) {
 	must(t, err)
 	if !reflect.DeepEqual(got.Question, poll.Question) {
 		t.Errorf("got %+v", got.Question)
+	}
+	ballots, err := m.Ballots(t.Context(), ann, "P")
+	if err != nil || len(ballots) != 1 || ballots[0].Person != ben || !slices.Equal(ballots[0].Options, []string{"no"}) {
+		t.Errorf("counted are %+v, %v", ballots, err)
 	}
 	votes := values(t, db, `SELECT "voter" || ' ' || "options" FROM "votes" WHERE "chat" = $1 AND "id" = 'P' ORDER BY "at"`, ann)
 	if want := []string{ben + ` ["no"]`, ann + " []"}; !slices.Equal(votes, want) || len(latest(t, m)) != 1 {

@@ -32,6 +32,8 @@ var table = [][3]string{
 	{"DELETE /queue/{queue_id}", "Take back what waits to be sent", ""},
 
 	{"POST /message/{message_id}/reaction", "React with an emoji, or take it off", "phone* emoji"},
+	{"POST /message/{message_id}/vote", "Vote in a poll, or take the vote back", "phone* options*[]"},
+	{"GET /message/{message_id}/votes", "Who voted for what in a poll", "phone*"},
 	{"POST /message/{message_id}/update", "Edit a message, within fifteen minutes", "phone* message*"},
 	{"POST /message/{message_id}/revoke", "Delete a message for everybody", "phone*"},
 	{"POST /message/{message_id}/delete", "Delete a message for this account", "phone*"},

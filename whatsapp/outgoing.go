@@ -30,7 +30,8 @@ type outgoing struct {
 	to      types.JID
 	id      string // "" for a new one
 	message *waE2E.Message
-	handle  string // of an upload for a newsletter
+	handle  string   // of an upload for a newsletter
+	votes   []string // of a vote, what it chooses
 }
 
 // Extras are what a message may have beside its content.

@@ -64,6 +64,7 @@ func (s *Session) send(ctx context.Context, out outgoing) (instances.Sent, error
 	msg.Chat, msg.ChatLID = a.forms(ctx, out.to, types.EmptyJID)
 	msg.Sender, msg.SenderLID = a.forms(ctx, a.jid(), a.device.GetLID())
 	a.describe(ctx, &msg, what)
+	msg.Votes = out.votes
 	// It is encrypted while it is being stored, and goes out when it is stored. From then on
 	// the caller's time is only how long he waits.
 	type outcome struct {

@@ -80,7 +80,7 @@ func needs(r *http.Request) auth.Scope {
 		_, rest, _ = strings.Cut(rest, "/")
 		own, below, _ := strings.Cut(rest, "/")
 		switch own {
-		case "chat", "user", "newsletter", "community": // the number's own, in this API's words
+		case "chat", "message", "user", "newsletter", "community": // the number's own, in this API's words
 			own, below = "api", rest
 		case "limits": // everybody who sees the number may read them
 			if r.Method != http.MethodGet && r.Method != http.MethodHead {

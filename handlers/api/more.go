@@ -18,6 +18,8 @@ import (
 // passed are operations that a number's own process does. They have the same paths there,
 // below nothing, with their parameters in the path, the query or a JSON object.
 var passed = []struct{ method, path string }{
+	{http.MethodPost, "/message/{message_id}/vote"},
+	{http.MethodGet, "/message/{message_id}/votes"},
 	{http.MethodPost, "/chat/{chat_jid}/mute"},
 	{http.MethodPost, "/chat/{chat_jid}/unread"},
 	{http.MethodPost, "/user/about"},

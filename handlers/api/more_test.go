@@ -20,6 +20,7 @@ func TestScopesOfPassedOperations(t *testing.T) {
 	for request, want := range map[string]auth.Scope{
 		"GET /instances/x/user/blocked": auth.Read, "POST /instances/x/user/blocked": auth.Manage,
 		"POST /instances/x/user/lookup": auth.Read, "GET /instances/x/user/resolve?phone=1": auth.Read,
+		"POST /instances/x/message/3EB0/vote": auth.Send, "GET /instances/x/message/3EB0/votes?phone=1": auth.Read,
 		"POST /instances/x/chat/1@g.us/mute": auth.Send, "POST /instances/x/chat/1%40g.us/unread": auth.Send,
 		"POST /instances/x/user/about": auth.Manage, "POST /instances/x/newsletter": auth.Manage,
 		"GET /instances/x/community/groups": auth.Read, "POST /instances/x/community/groups": auth.Manage,

@@ -44,25 +44,26 @@ type Media struct {
 
 // Entry is one message as a phone shows it.
 type Entry struct {
-	Seq       int64             `json:"seq"`  // rises with every change of any entry of the phone
-	Chat      string            `json:"chat"` // number of the other side, or id of the group
-	ID        string            `json:"id"`
-	From      string            `json:"from"` // number
-	FromMe    bool              `json:"from_me"`
-	Device    uint16            `json:"device"` // of the sender; 0 is a phone
-	Kind      Kind              `json:"kind"`
-	Text      string            `json:"text"` // or the caption
-	Time      time.Time         `json:"time"`
-	Status    Status            `json:"status,omitempty"`
-	Unread    bool              `json:"unread,omitempty"`
-	Edited    bool              `json:"edited,omitempty"`
-	Revoked   bool              `json:"revoked,omitempty"`
-	Reactions map[string]string `json:"reactions,omitempty"` // by number
-	ReplyTo   string            `json:"reply_to,omitempty"`  // id
-	Media     *Media            `json:"media,omitempty"`
-	Starred   bool              `json:"starred,omitempty"`
-	Deleted   bool              `json:"deleted,omitempty"` // on this account alone
-	Detail    *Detail           `json:"detail,omitempty"`
+	Seq       int64               `json:"seq"`  // rises with every change of any entry of the phone
+	Chat      string              `json:"chat"` // number of the other side, or id of the group
+	ID        string              `json:"id"`
+	From      string              `json:"from"` // number
+	FromMe    bool                `json:"from_me"`
+	Device    uint16              `json:"device"` // of the sender; 0 is a phone
+	Kind      Kind                `json:"kind"`
+	Text      string              `json:"text"` // or the caption
+	Time      time.Time           `json:"time"`
+	Status    Status              `json:"status,omitempty"`
+	Unread    bool                `json:"unread,omitempty"`
+	Edited    bool                `json:"edited,omitempty"`
+	Revoked   bool                `json:"revoked,omitempty"`
+	Reactions map[string]string   `json:"reactions,omitempty"` // by number
+	Votes     map[string][]string `json:"votes,omitempty"`     // of a poll, by number
+	ReplyTo   string              `json:"reply_to,omitempty"`  // id
+	Media     *Media              `json:"media,omitempty"`
+	Starred   bool                `json:"starred,omitempty"`
+	Deleted   bool                `json:"deleted,omitempty"` // on this account alone
+	Detail    *Detail             `json:"detail,omitempty"`
 }
 
 // rise moves the status forward, never back, and reports whether it did.

@@ -31,6 +31,9 @@ func (p *Phone) receive(ctx context.Context, e *events.Message) error {
 	if set := m.GetProtocolMessage(); set != nil && set.GetType() == waE2E.ProtocolMessage_EPHEMERAL_SETTING {
 		return p.markChat(ctx, chat, func(m *Marks) { m.Disappearing = int(set.GetEphemeralExpiration()) })
 	}
+	if m.PollUpdateMessage != nil {
+		return p.count(ctx, e, chat, sender)
+	}
 	if target, change := alteration(m, sender); change != nil {
 		return p.change(ctx, chat, target, change)
 	}

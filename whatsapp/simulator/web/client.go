@@ -124,6 +124,16 @@ func (c *Client) React(ctx context.Context, number, chat, id, reaction string) e
 	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]string{"chat": chat, "reaction": reaction})
 }
 
+// SendPoll asks a number or a group.
+func (c *Client) SendPoll(ctx context.Context, number, to string, q Poll) (phone.Entry, error) {
+	return send[phone.Entry](ctx, c, http.MethodPost, phonePath(number, "messages"), map[string]any{"to": to, "poll": q})
+}
+
+// Vote chooses options of a poll; none takes the vote back.
+func (c *Client) Vote(ctx context.Context, number, chat, id string, options ...string) error {
+	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]any{"chat": chat, "votes": append([]string{}, options...)})
+}
+
 // DeleteForMe deletes a message on the account's own devices.
 func (c *Client) DeleteForMe(ctx context.Context, number, chat, id string) error {
 	return c.post(ctx, http.MethodPatch, phonePath(number, "messages", id), map[string]any{"chat": chat, "deleted": true})

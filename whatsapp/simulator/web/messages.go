@@ -103,12 +103,20 @@ type File struct {
 	Data    []byte     `json:"data"` // Base64
 }
 
+// Poll is a question to send.
+type Poll struct {
+	Question   string   `json:"question"`
+	Options    []string `json:"options"`
+	Selectable int      `json:"selectable"` // 0 for any number
+}
+
 func (s *server) sendMessage(w http.ResponseWriter, r *http.Request, p *phone.Phone) error {
 	var in struct {
 		To      string `json:"to"`
 		Text    string `json:"text"`
 		ReplyTo string `json:"reply_to"`
 		File    *File  `json:"file"`
+		Poll    *Poll  `json:"poll"`
 	}
 	if err := read(r, &in); err != nil {
 		return err
@@ -118,6 +126,8 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request, p *phone.Ph
 	switch {
 	case in.File != nil:
 		sent, err = p.SendFile(r.Context(), in.To, phone.File(*in.File))
+	case in.Poll != nil:
+		sent, err = p.SendPoll(r.Context(), in.To, phone.Question{Text: in.Poll.Question, Options: in.Poll.Options, Selectable: in.Poll.Selectable})
 	case in.ReplyTo != "":
 		sent, err = p.Reply(r.Context(), in.To, in.ReplyTo, in.Text)
 	default:
@@ -131,11 +141,12 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request, p *phone.Ph
 
 func (s *server) changeMessage(w http.ResponseWriter, r *http.Request, p *phone.Phone) error {
 	var in struct {
-		Chat     string  `json:"chat"`
-		Text     *string `json:"text"`
-		Reaction *string `json:"reaction"`
-		Revoked  bool    `json:"revoked"`
-		Deleted  bool    `json:"deleted"`
+		Chat     string   `json:"chat"`
+		Text     *string  `json:"text"`
+		Reaction *string  `json:"reaction"`
+		Votes    []string `json:"votes"`
+		Revoked  bool     `json:"revoked"`
+		Deleted  bool     `json:"deleted"`
 	}
 	if err := read(r, &in); err != nil {
 		return err
@@ -151,8 +162,10 @@ func (s *server) changeMessage(w http.ResponseWriter, r *http.Request, p *phone.
 		err = p.Edit(ctx, in.Chat, id, *in.Text)
 	case in.Reaction != nil:
 		err = p.React(ctx, in.Chat, id, *in.Reaction)
+	case in.Votes != nil:
+		err = p.Vote(ctx, in.Chat, id, in.Votes)
 	default:
-		err = fault.New(fault.Invalid, "Say what to change: text, reaction, revoked or deleted.")
+		err = fault.New(fault.Invalid, "Say what to change: text, reaction, votes, revoked or deleted.")
 	}
 	if err != nil {
 		return err
