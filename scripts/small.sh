@@ -47,7 +47,7 @@ protobuf() {
 		fi
 		[ -d "$copy" ] || mv "$draft" "$copy"
 	fi
-	{ cat go.mod && echo "replace google.golang.org/protobuf => $copy"; } | keep go.mod
+	{ cat go.mod && echo "replace google.golang.org/protobuf => ./${copy#"$PWD/"}"; } | keep go.mod
 	keep go.sum <go.sum
 	echo "-modfile=$dir/go.mod"
 }
