@@ -139,6 +139,7 @@ var deeds = map[string]string{
 	"number.devices":                    "make, connect, change or delete a number",
 	"number.send":                       "send a message",
 	"number.message":                    "change a message",
+	"number.message.vote":               "vote in a poll",
 	"number.chat":                       "change a chat",
 	"number.chat.mute":                  "mute a chat, or no more",
 	"number.chat.unread":                "mark a chat as read or unread",
