@@ -231,7 +231,7 @@ func TestNewSecretKeyOnPostgres(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	c := config{DBURI: pgtest.New(t).URI, StorageDir: dir}
-	const id, gone = "shop_20240101120000", "gone_20240101120000"
+	const id, gone = "sealed_20240101120000", "gone_20240101120000" // other tests on this server have the usual one
 	in, err := openInstallation(t.Context(), c, opening{alone: true})
 	must(t, err)
 	for n, id := range []instances.ID{id, gone} {
