@@ -53,8 +53,8 @@ func TestDatabaseServerIsNotUpYet(t *testing.T) {
 	cluster.Start(t)
 	p.url = p.line(`^Switchboard is at (http\S+)$`)
 	poll(t, "the panel is ready", func() bool { return ready(t, p) == http.StatusOK }, nil)
-	said := strings.Count(strings.Join(p.lines, "\n"), "waits for it")
-	if said != 1 {
+	p.stop()
+	if said := strings.Count(strings.Join(p.lines, "\n"), "waits for it"); said != 1 {
 		t.Errorf("it said %d times that it waits", said)
 	}
 }

@@ -71,6 +71,11 @@ func TestMoreRoom(t *testing.T) {
 	}
 	b := o.browsers[auth.Administrator]
 	b.get(number).has(t, `data-testid="more-room"`, "how long messages and pictures are kept")
+	again := full
+	again.Status = instances.Starting // as it does now and then
+	o.numbers.set(again)
+	b.get(number).has(t, `data-testid="more-room"`)
+	o.numbers.set(full)
 	o.browsers[auth.Operator].get(number).lacks(t, `data-testid="more-room"`)
 	if got := o.browsers[auth.Operator].post(number + "/limits/more-room"); got.code != http.StatusForbidden {
 		t.Errorf("an operator's click: %d", got.code)

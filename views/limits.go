@@ -85,3 +85,8 @@ func megabytes(n int64) string {
 func limiting(r instances.Reason) bool {
 	return r == instances.MemoryLimit || r == instances.FilesLimit || r == instances.DiskLimit
 }
+
+// wantsRoom tells whether a number waits for room in its folder, as which it also counts while it tries to start.
+func wantsRoom(inst instances.Instance) bool {
+	return inst.Reason == instances.DiskLimit && (inst.Status == instances.Backoff || inst.Status == instances.Starting)
+}

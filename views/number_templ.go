@@ -479,7 +479,7 @@ func StatusCard(inst instances.Instance) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if roomier := inst.Status == instances.Backoff && inst.Reason == instances.DiskLimit && shell(ctx).Manages; roomier {
+			if wantsRoom(inst) && shell(ctx).Manages {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "<form method=\"post\" action=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
