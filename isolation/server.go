@@ -142,9 +142,6 @@ func (s *server) provision(ctx context.Context, id instances.ID) (instances.Acce
 	var access instances.Access
 	err := again(ctx, func() (err error) {
 		access, err = s.complete(ctx, id)
-		if overtaken(err) {
-			access, err = s.complete(ctx, id)
-		}
 		return err
 	})
 	if err != nil {
@@ -154,11 +151,18 @@ func (s *server) provision(ctx context.Context, id instances.ID) (instances.Acce
 	return access, nil
 }
 
-// again is engine.Again for what the manager does while the server may go away.
+// again is engine.Again for what the manager does while the server may go away, and does once
+// more what was overtaken.
 func again(ctx context.Context, do func() error) error {
 	limited, cancel := context.WithTimeout(ctx, ofManager.Wait)
 	defer cancel()
-	return engine.Again(limited, engine.Away, do)
+	return engine.Again(limited, engine.Away, func() error {
+		err := do()
+		if overtaken(err) {
+			err = do()
+		}
+		return err
+	})
 }
 
 func (s *server) complete(ctx context.Context, id instances.ID) (instances.Access, error) {
@@ -327,11 +331,7 @@ func (s *server) migrate(ctx context.Context, access instances.Access) error {
 
 func (s *server) drop(ctx context.Context, id instances.ID) error {
 	s.step(ctx, id, "drop")
-	err := again(ctx, func() error { return s.dropAll(ctx, id) })
-	if overtaken(err) {
-		err = again(ctx, func() error { return s.dropAll(ctx, id) })
-	}
-	if err != nil {
+	if err := again(ctx, func() error { return s.dropAll(ctx, id) }); err != nil {
 		return serverFault("The databases of this number cannot be removed from the PostgreSQL server; the log tells why. Please try again.", err)
 	}
 	s.step(ctx, id, "dropped")
