@@ -2,7 +2,6 @@ package gowa
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"switchboard/instances"
@@ -50,8 +49,7 @@ func (a *API) react(r *request) (string, any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	text := fmt.Sprintf("Reaction sent to %s (server timestamp: %s)", chat, stamp(m.At))
-	return text, sent{MessageID: m.ID, Status: text}, nil
+	return taken("Reaction sent to "+chat, m)
 }
 
 func (a *API) revoke(r *request) (string, any, error) {
@@ -63,8 +61,7 @@ func (a *API) revoke(r *request) (string, any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	text := fmt.Sprintf("Revoke success %s (server timestamp: %s)", chat, stamp(m.At))
-	return text, sent{MessageID: m.ID, Status: text}, nil
+	return taken("Revoke success "+chat, m)
 }
 
 func (a *API) edit(r *request) (string, any, error) {
@@ -77,8 +74,7 @@ func (a *API) edit(r *request) (string, any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	text := fmt.Sprintf("Update message success %s (server timestamp: %s)", chat, stamp(m.At))
-	return text, sent{MessageID: m.ID, Status: text}, nil
+	return taken("Update message success "+chat, m)
 }
 
 func (a *API) markRead(r *request) (string, any, error) {
@@ -126,6 +122,5 @@ func (a *API) forward(r *request) (string, any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	text := fmt.Sprintf("Message forwarded to %s (server timestamp: %s)", to, stamp(m.At))
-	return text, sent{MessageID: m.ID, Status: text}, nil
+	return taken("Message forwarded to "+to, m)
 }

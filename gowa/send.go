@@ -80,7 +80,12 @@ func (a *API) send(r *request, what string, c whatsapp.Content) (string, any, er
 	if err != nil {
 		return "", nil, err
 	}
-	text := fmt.Sprintf("%s sent to %s (server timestamp: %s)", what, phone, stamp(m.At))
+	return taken(what+" sent to "+phone, m)
+}
+
+// taken is the answer to what WhatsApp has taken, and when.
+func taken(text string, m instances.Sent) (string, any, error) {
+	text += " (server timestamp: " + stamp(m.At) + ")"
 	if m.Unquoted {
 		text += ", without a quote: the message that it answers is not known here"
 	}

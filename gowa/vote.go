@@ -32,8 +32,7 @@ func (a *API) vote(r *request) (string, any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	text := "Vote sent to " + chat + " (server timestamp: " + stamp(m.At) + ")"
-	return text, sent{MessageID: m.ID, Status: text}, nil
+	return taken("Vote sent to "+chat, m)
 }
 
 // option is one answer of a poll, and who chose it.
