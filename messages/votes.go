@@ -25,7 +25,7 @@ func (m *Messages) Ballots(ctx context.Context, chat, id string) ([]Ballot, erro
 		if err := r.Scan(&b.Person, &b.PersonLID, &options, &at, &b.Name); err != nil {
 			return b, err
 		}
-		b.At = time.UnixMilli(at)
+		b.At = moment(at)
 		return b, json.Unmarshal([]byte(options), &b.Options)
 	}, `SELECT v."voter", v."voter_lid", v."options", v."at", coalesce(nullif(p."name", ''), nullif(p."push_name", ''), p."business_name", '')
 		FROM "votes" v LEFT JOIN "contacts" p ON p."jid" = v."voter"

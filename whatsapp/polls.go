@@ -1,12 +1,13 @@
 package whatsapp
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 
+	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -28,10 +29,9 @@ func (a *account) chosen(ctx context.Context, vote *events.Message, options []st
 		return nil, err
 	}
 	var all []string
-	for _, option := range options {
-		hash := sha256.Sum256([]byte(option))
-		if slices.ContainsFunc(v.GetSelectedOptions(), func(s []byte) bool { return string(s) == string(hash[:]) }) {
-			all = append(all, option)
+	for i, hash := range whatsmeow.HashPollOptions(options) {
+		if slices.ContainsFunc(v.GetSelectedOptions(), func(s []byte) bool { return bytes.Equal(s, hash) }) {
+			all = append(all, options[i])
 		}
 	}
 	return all, nil
